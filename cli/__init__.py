@@ -1,0 +1,1 @@
+"""The command line: parse, wire, print. The only place that knows every other part."""

@@ -1,0 +1,101 @@
+"""What happens during a run, one frozen value per line of `events.jsonl`: enough to resume, to undo and to report.
+
+Every event has `at`, the UTC time with microseconds. They are written (fsync) before the next thing is done.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from strategies.judgement import Count, Judgement
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    PROMOTED = "promoted"
+    COMPLETED = "completed"
+    ROLLED_BACK = "rolled_back"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+    INTERRUPTED = "interrupted"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Something that happened at a time."""
+
+    at: datetime
+
+
+class StepStarted(Event, frozen=True, kw_only=True):
+    """The step `index` of the plan (of its way back, if `way_back`) is about to begin."""
+
+    index: int
+    title: str
+    way_back: bool = False
+
+
+class StepEnded(Event, frozen=True, kw_only=True):
+    """The step `index` is true now."""
+
+    index: int
+    way_back: bool = False
+
+
+class PhaseStarted(Event, frozen=True, kw_only=True):
+    """From here on users live in another phase, with this intended candidate weight (whole percents)."""
+
+    name: str
+    weight: int
+
+
+class ObjectiveSet(Event, frozen=True, kw_only=True):
+    """Requests slower than `seconds` count as slow in this run; `source` says where the number is from."""
+
+    seconds: float
+    source: str
+
+
+class Settled(Event, frozen=True, kw_only=True):
+    """The answers since the change of routes fit the new weight and exclude the old one.
+
+    `seconds` since the routes were written; `candidate` of all `answers` (users' and `probes` of our own) came from the candidate.
+    """
+
+    weight: int
+    seconds: float
+    candidate: int
+    answers: int
+    probes: int
+
+
+class Looked(Event, frozen=True, kw_only=True):
+    """A look at the counts during an analysis, with what it said."""
+
+    judgement: Judgement
+
+
+class Witnessed(Event, frozen=True, kw_only=True):
+    """What Prometheus counted during an analysis, by slot and metric ("requests", "failed"), beside the users' own counts."""
+
+    prometheus: dict[str, Count]
+    users: dict[str, Count]
+
+
+class Noted(Event, frozen=True, kw_only=True):
+    """Something a reader of the record must know, in a sentence."""
+
+    text: str
+
+
+class Ended(Event, frozen=True, kw_only=True):
+    """The run is over. `left` says what is still to be done, if anything."""
+
+    outcome: Outcome
+    exit_code: int
+    reason: str
+    left: str = ""
+
+
+AnyEvent = StepStarted | StepEnded | PhaseStarted | ObjectiveSet | Settled | Looked | Witnessed | Noted | Ended
