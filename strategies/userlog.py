@@ -24,7 +24,7 @@ class Row(NamedTuple):
     slot: str
     """The slot that the proxy chose (x-lab-slot), set by the route's destination even on the proxy's own errors."""
     version: str
-    """The version that answered (x-model-version); empty if no replica answered."""
+    """The version that answered (x-served-by); empty if no replica answered."""
     status: str
     """The HTTP status; 0 if there was no answer."""
     failure: str
@@ -37,5 +37,5 @@ class Row(NamedTuple):
 
 HEADER = ",".join(Row._fields)
 SLOT_HEADER = "x-lab-slot"
-VERSION_HEADER = "x-model-version"
+VERSION_HEADER = "x-served-by"
 REQUEST_ID_HEADER = "x-request-id"
