@@ -8,7 +8,6 @@ LabError                  a sentence that says what is wrong and what to do
 │   ├── NotReady          a deadline passed; why, in the server's own words
 │   ├── CapacityMissing   too few ready replicas for the weight
 │   ├── RouteRefused      the proxy refused a configuration, or it is owned by a newer run
-│   ├── Unsettled         the answers do not fit the weight that was set
 │   ├── WitnessLost       users or Prometheus cannot be asked
 │   └── StoreRefused      a model, a state file or a run's folder cannot be read or written
 └── Interrupted     130   Ctrl-C or SIGTERM
@@ -60,10 +59,6 @@ class CapacityMissing(CouldNotRun):
 
 class RouteRefused(CouldNotRun):
     """The proxy refused the routes (in its own words), or a newer run owns them."""
-
-
-class Unsettled(CouldNotRun):
-    """The answers since a change of routes do not fit it."""
 
 
 class WitnessLost(CouldNotRun):

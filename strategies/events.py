@@ -77,7 +77,7 @@ class Looked(Event, frozen=True, kw_only=True):
 
 
 class Witnessed(Event, frozen=True, kw_only=True):
-    """What Prometheus counted during an analysis, by slot and metric ("requests", "failed"), beside the users' own counts."""
+    """What Prometheus counted during an analysis, failed requests of all by slot, beside the users' own counts."""
 
     prometheus: dict[str, Count]
     users: dict[str, Count]

@@ -47,10 +47,11 @@ class Promote(msgspec.Struct, frozen=True, tag=True):
     slot: Slot
 
 
-class Keep(msgspec.Struct, frozen=True, tag=True):
-    """Leave both slots running for `seconds`, so that a way back would be instant."""
+class Hold(msgspec.Struct, frozen=True, tag=True):
+    """Leave everything as it is for `seconds`; `phase` names what users live in meanwhile."""
 
     seconds: float
+    phase: str
 
 
 class Drain(msgspec.Struct, frozen=True, tag=True):
@@ -65,7 +66,7 @@ class Retire(msgspec.Struct, frozen=True, tag=True):
     slot: Slot
 
 
-Step = Baseline | Deploy | Route | Analyse | Promote | Keep | Drain | Retire
+Step = Baseline | Deploy | Route | Analyse | Promote | Hold | Drain | Retire
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,8 +98,8 @@ def title(step: Step) -> str:
             return f"analyse for {seconds:g} s: only PASS goes on"
         case Promote(slot):
             return f"promote: {slot} is stable from here on"
-        case Keep(seconds):
-            return f"keep the old slot warm for {seconds:g} s"
+        case Hold(seconds, phase):
+            return f"hold for {seconds:g} s: {phase}"
         case Drain(slot):
             return f"drain {slot}"
         case Retire(slot):
