@@ -1,0 +1,212 @@
+"""The five verbs on this machine: replicas are processes, endpoints and routes are files that Envoy watches.
+
+A replica becomes an endpoint only after it said that it is ready, and stops being one before it is told to end.
+The proxy is asked what is true (its routes' version, its endpoints' health, what is in flight); the state file only
+says which processes are ours.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from platforms.local import envoy_config, processes, prometheus_config
+from platforms.local.envoy_admin import EnvoyAdmin, Host
+from platforms.local.ports import free_ports
+from platforms.local.state import Lab, Process, Replica, StateFile, write_atomically
+from strategies.errors import CouldNotRun, NotReady, RouteRefused, ToolFailed
+from strategies.plan import Release
+from strategies.platform import SlotState, State
+from strategies.traffic import Slot, Traffic
+from strategies.waiting import Clock, wait_until
+
+DRAIN_SECONDS = 0.5
+"""How long a replica goes on accepting after SIGTERM. Its endpoint is gone by then, so this covers stragglers only."""
+
+
+class LocalPlatform:
+    """Two slots of uvicorn processes behind one Envoy. `folder` holds the state file, the watched files and the logs."""
+
+    def __init__(self, folder: Path, *, clock: Clock, timeout: float) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._timeout = timeout
+        self._file = StateFile(folder)
+        lab = self._file.read()
+        if lab is None:
+            raise CouldNotRun("no lab runs here; start one with `labctl up`")
+        self._lab = lab
+        self._admin = EnvoyAdmin(lab.admin_port)
+        # the machine's proxy settings are not for loopback
+        self._client = httpx.Client(timeout=1.0, trust_env=False)
+
+    @property
+    def lab(self) -> Lab:
+        """What the state file says."""
+        return self._lab
+
+    def deploy(self, slot: Slot, release: Release) -> None:
+        """See `strategies.platform.Platform`. Another version in the slot is retired first: weight 0, then exchange, then weight.
+
+        Raises:
+            NotReady: a replica ended at start or was not ready in time, with its last words.
+        """
+        replicas = self._lab.in_slot(slot)
+        if any(replica.version != release.version for replica in replicas):
+            self.retire(slot)
+        dead = [replica for replica in replicas if not processes.alive(replica.process)]
+        self._remove(dead)
+        kept = self._lab.in_slot(slot)
+        self._remove(kept[release.replicas :])
+        self._start(slot, release.version, release.replicas - len(kept[: release.replicas]))
+        self._publish(slot)
+        wait_until(
+            lambda: len(self._healthy(slot)) == release.replicas,
+            timeout=self._timeout,
+            clock=self._clock,
+            reason=lambda: (
+                f"the proxy finds {len(self._healthy(slot))} replicas of {release.version} in {slot} ready, not {release.replicas}"
+            ),
+        )
+
+    def route(self, traffic: Traffic) -> None:
+        """See `strategies.platform.Platform`."""
+        before = self._admin.rejections()
+        rendered = envoy_config.routes(traffic)
+        self._write(self._folder / "routes.json", rendered)
+
+        def taken() -> bool:
+            if self._admin.rejections() > before:
+                raise RouteRefused(f"the proxy refused the routes: {processes.last_words(self._tool('envoy'))}")
+            return self._admin.routes_version() == str(rendered["version_info"])
+
+        wait_until(taken, timeout=self._timeout, clock=self._clock, every=0.01, reason=lambda: "the proxy has not taken the new routes")
+
+    def retire(self, slot: Slot) -> None:
+        """See `strategies.platform.Platform`.
+
+        Raises:
+            CouldNotRun: the slot still gets traffic.
+        """
+        traffic = self._admin.traffic()
+        if traffic and traffic.percent(slot) and self._lab.in_slot(slot):
+            raise CouldNotRun(f"{slot} gets {traffic.percent(slot)} % of the traffic and cannot be retired; route it away first")
+        self._remove(self._lab.in_slot(slot))
+
+    def observe(self) -> State:
+        """See `strategies.platform.Platform`."""
+        hosts = self._admin.hosts()
+        slots = {slot: self._slot(slot, [host for host in hosts if host.slot is slot]) for slot in Slot}
+        return State(traffic=self._admin.traffic(), slots=slots)
+
+    def instances(self) -> dict[str, Slot]:
+        """The replicas that users may be sent to, as Prometheus names them: its scrapes of these must be up."""
+        ready = {host.port for host in self._admin.hosts() if host.healthy}
+        return {replica.instance: replica.slot for replica in self._lab.replicas if replica.port in ready}
+
+    # --- replicas ------------------------------------------------------------------------------------------------
+
+    def _slot(self, slot: Slot, hosts: Sequence[Host]) -> SlotState:
+        replicas = self._lab.in_slot(slot)
+        alive = {replica.port for replica in replicas if processes.alive(replica.process)}
+        return SlotState(
+            version=replicas[0].version if replicas else "",
+            replicas=len(replicas),
+            ready=sum(host.healthy and host.port in alive for host in hosts),
+            in_flight=sum(host.in_flight for host in hosts),
+        )
+
+    def _healthy(self, slot: Slot) -> list[Host]:
+        return [host for host in self._admin.hosts() if host.slot is slot and host.healthy]
+
+    def _start(self, slot: Slot, version: str, count: int) -> None:
+        if count <= 0:
+            return
+        started = [self._spawn(slot, version, port) for port in free_ports(count)]
+        for replica in started:
+            self._wait_until_ready(replica)
+        ready = {replica.port for replica in started}
+        self._save(msgspec.structs.replace(replica, ready=True) if replica.port in ready else replica for replica in self._lab.replicas)
+
+    def _spawn(self, slot: Slot, version: str, port: int) -> Replica:
+        name = f"{slot}-{version}-{port}"
+        # the pid is known only once the gate stands, so the replica is written down by the callback
+        replica: Replica
+
+        def record(process: Process) -> None:
+            nonlocal replica
+            replica = Replica(slot=slot, version=version, port=port, process=process)
+            self._save((*self._lab.replicas, replica))
+
+        processes.start(
+            name,
+            (sys.executable, "-m", "app.server"),
+            log=self._folder / "logs" / f"{name}.log",
+            record=record,
+            environment={
+                "MODEL_API_STORE": self._lab.store,
+                "MODEL_API_VERSION": version,
+                "MODEL_API_SLOT": slot.value,
+                "MODEL_API_PORT": str(port),
+                "MODEL_API_DRAIN_SECONDS": str(DRAIN_SECONDS),
+            },
+        )
+        return replica
+
+    def _wait_until_ready(self, replica: Replica) -> None:
+        who = f"{replica.version} in {replica.slot}"
+
+        def ready() -> bool:
+            if not processes.alive(replica.process):
+                raise NotReady(f"{who} ended at start: {processes.last_words(replica.process) or 'it said nothing'}")
+            try:
+                return self._client.get(f"http://{replica.instance}/readyz").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        def reason() -> str:
+            return f"{who} is not ready; its last words: {processes.last_words(replica.process) or 'none'}"
+
+        wait_until(ready, timeout=self._timeout, clock=self._clock, reason=reason)
+
+    def _remove(self, replicas: Sequence[Replica]) -> None:
+        """Take replicas out of the endpoints, let them answer what they have, then stop them."""
+        if not replicas:
+            return
+        ports = {replica.port for replica in replicas}
+        slot = replicas[0].slot
+        self._save(msgspec.structs.replace(replica, ready=False) if replica.port in ports else replica for replica in self._lab.replicas)
+        self._publish(slot)
+        wait_until(
+            lambda: not any(host.port in ports for host in self._admin.hosts() if host.slot is slot),
+            timeout=self._timeout,
+            clock=self._clock,
+            reason=lambda: f"the proxy still has endpoints of {slot} that were removed",
+        )
+        processes.stop([replica.process for replica in replicas], clock=self._clock, grace=processes.STOP_GRACE)
+        self._save(replica for replica in self._lab.replicas if replica.port not in ports)
+
+    # --- files ---------------------------------------------------------------------------------------------------
+
+    def _publish(self, slot: Slot) -> None:
+        """Tell Envoy where the ready replicas are."""
+        ports = [replica.port for replica in self._lab.in_slot(slot) if replica.ready]
+        self._write(envoy_config.endpoints_file(self._folder, slot), envoy_config.endpoints(slot, ports))
+
+    def _write(self, path: Path, content: object) -> None:
+        write_atomically(path, msgspec.json.encode(content))
+
+    def _save(self, replicas: Iterable[Replica]) -> None:
+        self._lab = msgspec.structs.replace(self._lab, replicas=tuple(replicas))
+        self._file.write(self._lab)
+        # Prometheus takes seconds to notice, so replicas are listed from their start on and not when they are ready
+        targets = [prometheus_config.Target(replica.instance, replica.slot, replica.version) for replica in self._lab.replicas]
+        write_atomically(self._folder / "targets.json", prometheus_config.targets_file(targets).encode())
+
+    def _tool(self, name: str) -> Process:
+        found = next((tool for tool in self._lab.tools if tool.name == name), None)
+        if found is None:
+            raise ToolFailed(f"the lab has no {name}; `labctl down`, then `labctl up`")
+        return found
