@@ -1,0 +1,162 @@
+"""The second witness: what the replicas counted themselves, asked of Prometheus over HTTP.
+
+Counts are differences of raw samples, not rate() or increase(): those extrapolate to the window's edges, so they give
+fractions of requests and miss the first value of a counter that appeared inside the window. Here a count runs from the last
+scrape at or before `since` to the last one at or before `until`. So it lags by up to one scrape at either end, but adjoining
+windows add up to exactly what was counted.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from math import ceil
+from string import Template
+from types import TracebackType
+from typing import Self
+
+import httpx
+import msgspec
+
+from strategies.errors import WitnessLost
+from strategies.judgement import Count
+from strategies.traffic import Slot
+
+PROMQL = {
+    "up": Template('up{job="model-api"}'),
+    "age": Template('time() - timestamp(up{job="model-api"})'),
+    "scrapes": Template('up{job="model-api",slot="$slot"}[${window}ms]'),
+    "requests": Template('model_api_requests_total{job="model-api",slot="$slot",handler="/predict",mirrored="false"}[${window}ms]'),
+}
+"""Everything that is asked; ages are by Prometheus's own clock, which need not agree with ours."""
+
+STALE_SCRAPES = 5
+"""A newest sample older than this many scrape intervals is stale."""
+
+LOOKBACK_SCRAPES = 60
+"""How many scrape intervals before a window the sample that it counts from is looked for."""
+
+GRACE_SECONDS = 12.0
+"""How long a replica may have been ready without a scrape: Prometheus takes new targets over in two stages, each every 5 s."""
+
+
+class _Series(msgspec.Struct):
+    metric: dict[str, str]
+    value: tuple[float, str] | None = None
+    values: tuple[tuple[float, str], ...] = ()
+
+
+class _Data(msgspec.Struct):
+    result: tuple[_Series, ...]
+
+
+class _Answer(msgspec.Struct):
+    data: _Data | None = None
+    error: str = ""
+
+
+def increase(samples: Iterable[tuple[float, float]], since: float, until: float) -> float | None:
+    """How much one counter grew, by its (time, value) samples in order of time; None without a sample in (since, until].
+
+    Counts from the last sample at or before `since`, or from zero if there is none: the counter appeared inside the window.
+    A value below the one before it means that the replica began again from zero.
+    """
+    before = 0.0
+    total = None
+    for time, value in samples:
+        if since < time <= until:
+            total = (total or 0.0) + (value - before if value >= before else value)
+        if time <= until:
+            before = value
+    return total
+
+
+class PrometheusWitness:
+    """Asks the Prometheus at `url`, which scrapes every `scrape_interval` seconds.
+
+    Every question raises WitnessLost if it is not answered within `timeout` seconds.
+    """
+
+    def __init__(self, url: str, scrape_interval: float = 1.0, timeout: float = 3.0) -> None:
+        self._url = url
+        self._interval = scrape_interval
+        # the machine's proxy settings are for the outside: a lab's Prometheus behind them would seem dead
+        self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def check(self, expected: Mapping[str, str]) -> None:
+        """Verify that Prometheus sees each of the `expected` replicas, by instance ("127.0.0.1:port") to slot.
+
+        Leave out the replicas that have been ready for less than GRACE_SECONDS.
+
+        Raises:
+            WitnessLost: Prometheus does not answer, or a replica's `up` is missing, 0 or stale; the sentence names each.
+        """
+        up = self._newest("up")
+        age = self._newest("age")
+        limit = STALE_SCRAPES * self._interval
+        unseen = []
+        for instance, slot in expected.items():
+            replica = (instance, str(slot))
+            if replica not in up or replica not in age:
+                unseen.append(f"{slot} at {instance} is not among its targets")
+            elif up[replica] != 1:
+                unseen.append(f"{slot} at {instance} did not answer its last scrape")
+            elif age[replica] > limit:
+                unseen.append(f"{slot} at {instance} was last scraped {age[replica]:.1f} s ago, more than {limit:g} s")
+        if unseen:
+            raise WitnessLost(f"Prometheus does not see every ready replica ({'; '.join(unseen)}): look at {self._url}/targets")
+
+    def counts(self, slot: Slot, since: datetime, until: datetime) -> Count | None:
+        """Users' requests that the replicas of `slot` answered, failed (no 2xx) and all, between two times; None if that is not known.
+
+        A slot without failures has no series for them. That counts as none failed, since their successes were read in the same
+        scrapes; but a replica that could not be scraped at all in that time makes the counts unknown.
+        """
+        start, end = since.timestamp(), until.timestamp()
+        window = ceil((end - start + LOOKBACK_SCRAPES * self._interval) * 1000)
+        parameters = {"slot": str(slot), "window": str(window)}
+        for series in self._ask("scrapes", parameters, end):
+            scrapes = [value for time, value in series.values if start < time <= end]
+            if scrapes and "1" not in scrapes:
+                return None
+        bad, n, known = 0, 0, False
+        for series in self._ask("requests", parameters, end):
+            grown = increase(((time, float(value)) for time, value in series.values), start, end)
+            if grown is not None:
+                known = True
+                n += round(grown)
+                bad += 0 if series.metric["code"].startswith("2") else round(grown)
+        return Count(bad, n) if known else None
+
+    def _newest(self, query: str) -> dict[tuple[str, str], float]:
+        """An instant query's values by instance and slot."""
+        return {
+            (series.metric.get("instance", ""), series.metric.get("slot", "")): float(series.value[1])
+            for series in self._ask(query)
+            if series.value
+        }
+
+    def _ask(self, query: str, parameters: Mapping[str, str] = {}, at: float | None = None) -> tuple[_Series, ...]:
+        asked = {"query": PROMQL[query].substitute(parameters)} | ({} if at is None else {"time": f"{at:.3f}"})
+        try:
+            response = self._client.get("/api/v1/query", params=asked)
+            answer = msgspec.json.decode(response.content, type=_Answer)
+        except httpx.HTTPError as exc:
+            raise WitnessLost(
+                f"Prometheus at {self._url} does not answer ({exc or type(exc).__name__}): see whether it still runs"
+            ) from exc
+        except msgspec.DecodeError as exc:
+            raise WitnessLost(
+                f"{self._url} answers {response.status_code}, but not as Prometheus does ({exc}): start the lab anew"
+            ) from exc
+        if answer.data is None:
+            raise WitnessLost(f"Prometheus at {self._url} refused the query {asked['query']}: {answer.error}")
+        return answer.data.result
