@@ -1,0 +1,69 @@
+# Two commands do everything: `make demo` and `make test`. Neither needs Docker, nor asks questions.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# the newest Python of at least 3.11 on PATH; PYTHON=... chooses another
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := app strategies platforms impact loadtest cli tests
+
+.PHONY: help setup setup-dev demo test check bench e2e-all lock schema clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/installed ## a virtual environment from the lock file, and Prometheus where there is none
+	@$(BIN)/labctl doctor --install >/dev/null || $(BIN)/labctl doctor
+
+setup-dev: $(VENV)/installed-dev setup
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or name it with PYTHON=..." >&2; exit 3; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 3; }
+
+$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing what requirements.lock names into $(VENV)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
+	@echo "installing what requirements-dev.lock adds for the tests"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: setup ## a measured canary on this machine, then nothing is left running
+	@test -f models/v1/model.json -a -f models/v2/model.json || $(BIN)/labctl model train v1 v2
+	@LAB_HOME=.lab/demo $(BIN)/labctl rollout canary --weight 10
+
+test: setup-dev ## unit and contract tests, and one real rollout per promise
+	$(BIN)/pytest -m "not everything"
+
+e2e-all: setup-dev ## all end-to-end tests, also those that take long
+	$(BIN)/pytest tests/e2e
+
+check: setup-dev ## types, lint, import rules, generated files
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(BIN)/python -m impact.summary_schema > $(VENV)/summary.schema.json
+	diff -u docs/summary.schema.json $(VENV)/summary.schema.json
+
+schema: setup ## make docs/summary.schema.json anew
+	$(BIN)/python -m impact.summary_schema > docs/summary.schema.json
+
+bench: setup-dev ## exact figures of the promises that name seconds
+	$(BIN)/python -m tests.bench
+
+lock: ## choose versions anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev \
+		-c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## end the lab, and remove what was made here; runs and models stay
+	@if [ -x $(BIN)/labctl ]; then $(BIN)/labctl down; fi
+	rm -rf $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,74 @@
+"""`labctl up`, `down` and `status`: a lab that stays between rollouts."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from cli.settings import settings
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def up(
+    version: Annotated[str, typer.Option(help="The version to serve first.")] = "v1",
+    replicas: Annotated[int, typer.Option(min=1, help="How many replicas all the traffic needs.")] = 2,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's loopback port; 0 for a free one.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Start a lab: the model API behind a proxy, watched by Prometheus. A second call changes nothing."""
+    from cli.clock import SystemClock
+    from cli.live import Display
+    from cli.lock import exclusive
+    from cli.recovery import end_dead_run
+    from cli.session import start_lab
+    from platforms.local import lab as local
+    from platforms.local.state import StateFile
+
+    places, clock, display = settings(), SystemClock(), Display()
+    with clock.listening(), exclusive(places.home, "labctl up"):
+        end_dead_run(places, clock, display)
+        found = StateFile(places.home).read()
+        if found and not local.complete(found):
+            display.say("the lab that is here is not whole; it is ended and started anew")
+            local.stop(places.home, clock=clock)
+            found = None
+        running = found or start_lab(places, version=version, replicas=replicas, port=port, clock=clock, say=display.say)
+    urls = {
+        "gateway": f"http://127.0.0.1:{running.gateway_port}",
+        "prometheus": f"http://127.0.0.1:{running.prometheus_port}",
+        "proxy": f"http://127.0.0.1:{running.admin_port}",
+        "metrics": [f"http://{replica.instance}/metrics" for replica in running.replicas],
+    }
+    if as_json:
+        print(json.dumps({"already": found is not None, **urls}))
+    else:
+        print("already up" if found else "up")
+        for name in ("gateway", "prometheus", "proxy"):
+            print(f"  {name:<11}{urls[name]}")
+
+
+def down() -> None:
+    """End the lab and everything that it runs; the runs and the models stay."""
+    from cli.clock import SystemClock
+    from cli.lock import exclusive
+    from platforms.local import lab as local
+
+    places, clock = settings(), SystemClock()
+    with clock.listening(), exclusive(places.home, "labctl down"):
+        killed = local.stop(places.home, clock=clock)
+    if killed:
+        print(f"had to be killed: {', '.join(killed)}", file=sys.stderr)
+    print("down; nothing is left running")
+
+
+def status(as_json: Json = False) -> None:
+    """Tell what runs, who gets the traffic, and whether a rollout is under way or was left behind."""
+    from cli.status import describe, tell
+
+    found = describe(settings())
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        tell(found)

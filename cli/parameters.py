@@ -1,0 +1,23 @@
+"""Values of options: durations with a unit, lists of weights."""
+
+import re
+
+import typer
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+
+
+def duration(text: str | float) -> float:
+    """Seconds of a duration such as 500ms, 30s, 2m or 1.5 (seconds); an option's default is a number already."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", str(text).strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no duration; write 500ms, 30s or 2m")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def weights(text: str) -> tuple[int, ...]:
+    """Whole percents such as 10,25,50."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no list of whole percents; write 10,25,50") from error

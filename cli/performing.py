@@ -1,0 +1,153 @@
+"""What every `labctl rollout` does around its plan: check, lock, start a lab where none runs, carry out, report."""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+import typer
+
+from cli.settings import Settings, settings
+from strategies.errors import Interrupted, LabError, UsageError
+from strategies.events import Ended, Outcome
+from strategies.plan import Plan, Route, title
+from strategies.run import JudgeOptions, LoadOptions, Run
+from strategies.traffic import Slot
+
+if TYPE_CHECKING:
+    from cli.clock import SystemClock
+    from platforms.local.state import Lab
+
+DEFAULT_REPLICAS = 2
+FIRST_VERSION = "v1"
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asked for, before it is known what runs.
+
+    Attributes:
+        plan: the plan, given the stable slot and how many replicas serve there.
+        from_version: only for a lab of the run's own; empty for the default.
+    """
+
+    plan: Callable[[Slot, int], Plan]
+    to_version: str
+    from_version: str
+    load: LoadOptions
+    judge: JudgeOptions
+    timeout: float
+    port: int
+
+
+def perform(asked: Asked, *, as_json: bool) -> None:
+    """Carry a rollout out and leave with its exit code.
+
+    Raises:
+        LabError: it could not begin.
+    """
+    # nonsense is refused before anything is started
+    asked.plan(Slot.BLUE, DEFAULT_REPLICAS)
+    from cli.clock import SystemClock
+    from cli.live import Display
+    from cli.lock import exclusive
+    from cli.recovery import end_dead_run
+    from cli.reports import show
+    from cli.session import carry_out, start_lab
+    from impact.rundir import RunFolder
+
+    places, clock = settings(), SystemClock()
+    display = Display()
+    clock.say = display.say
+    with clock.listening(), exclusive(places.home, f"labctl {' '.join(sys.argv[1:])}"):
+        end_dead_run(places, clock, display)
+        folder = RunFolder.create(places.runs, _run(asked, places, clock))
+        try:
+            if folder.run.owns_lab:
+                display.say(f"no lab runs here, so one is started for this rollout, with {folder.run.from_version}")
+                start_lab(
+                    places,
+                    version=folder.run.from_version,
+                    replicas=folder.run.plan.replicas,
+                    port=asked.port,
+                    clock=clock,
+                    say=display.say,
+                    run=str(folder.path),
+                )
+        except LabError as error:
+            outcome = Outcome.INTERRUPTED if isinstance(error, Interrupted) else Outcome.ERROR
+            folder.write(Ended(at=clock.now(), outcome=outcome, exit_code=error.exit_code, reason=str(error)))
+            raise
+        summary = carry_out(folder, places, clock, display)
+    show(folder, summary, as_json=as_json)
+    raise typer.Exit(3 if summary.exit_code is None else summary.exit_code)
+
+
+def print_plan(asked: Asked, *, as_json: bool) -> None:
+    """Print what would be done, and the routes of each change; nothing is touched."""
+    from platforms.local import envoy_config
+    from platforms.local.state import StateFile
+
+    lab = StateFile(settings().home).read()
+    plan = asked.plan(*stable_slot(lab))
+    if as_json:
+        routes = [envoy_config.routes(step.traffic) for step in plan.steps if isinstance(step, Route)]
+        print(msgspec.json.encode({"plan": plan, "routes": routes}).decode())
+        return
+    for heading, steps in (("steps", plan.steps), ("way back", plan.way_back)):
+        print(f"{plan.strategy}: {heading}")
+        for number, step in enumerate(steps, start=1):
+            print(f"  {number:2}  {title(step)}")
+            if isinstance(step, Route):
+                print(_indented(msgspec.json.encode(envoy_config.routes(step.traffic))))
+
+
+def _run(asked: Asked, places: Settings, clock: "SystemClock") -> Run:
+    """What is asked for, on the lab that is there or on one that will be started for it.
+
+    Raises:
+        UsageError: a version that the store lacks, that is stable already, or --from for a lab that runs.
+    """
+    from cli.session import require_version
+    from impact.rundir import run_id
+    from platforms.local.state import StateFile
+
+    lab = StateFile(places.home).read()
+    if lab and asked.from_version:
+        raise UsageError("a lab runs already, and --from is for a rollout that starts its own; leave it out, or `labctl down` first")
+    stable, replicas = stable_slot(lab)
+    serving = lab.in_slot(stable)[0].version if lab and lab.in_slot(stable) else asked.from_version or FIRST_VERSION
+    require_version(places.store, asked.to_version, "--to")
+    require_version(places.store, serving, "--from")
+    if serving == asked.to_version:
+        raise UsageError(f"{serving} is stable already; choose another version with --to")
+    plan, started = asked.plan(stable, replicas), clock.now()
+    return Run(
+        id=run_id(started, plan.strategy, serving, asked.to_version),
+        started=started,
+        command=("labctl", *sys.argv[1:]),
+        platform="local",
+        from_version=serving,
+        to_version=asked.to_version,
+        stable=stable,
+        candidate=stable.other,
+        plan=plan,
+        load=asked.load,
+        judge=asked.judge,
+        timeout=asked.timeout,
+        owns_lab=lab is None,
+    )
+
+
+def stable_slot(lab: "Lab | None") -> tuple[Slot, int]:
+    """The stable slot, and how many replicas serve there."""
+    if lab is None:
+        return Slot.BLUE, DEFAULT_REPLICAS
+    from platforms.local.envoy_admin import EnvoyAdmin
+
+    traffic = EnvoyAdmin(lab.admin_port).traffic()
+    stable = traffic.stable if traffic else Slot.BLUE
+    return stable, len(lab.in_slot(stable)) or DEFAULT_REPLICAS
+
+
+def _indented(document: bytes) -> str:
+    return "\n".join(f"        {line}" for line in msgspec.json.format(document).decode().splitlines())

@@ -1,0 +1,219 @@
+"""A run from its first event to its report: wires platform, users, witness, engine and display together."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from impact.report import write_report
+
+from cli.clock import SystemClock
+from cli.live import Display
+from cli.settings import Settings
+from impact.environment import environment
+from impact.prometheus import PrometheusWitness
+from impact.rundir import RunFolder
+from impact.summary import Summary, summarise
+from impact.userlog import UserLog
+from impact.witness import UsersWitness
+from loadtest.users import UsersProcess
+from platforms.local import lab as local
+from platforms.local.platform import LocalPlatform
+from platforms.local.state import Lab
+from strategies.engine import Engine
+from strategies.errors import LabError, StoreRefused, UsageError, WitnessLost
+from strategies.events import AnyEvent, Ended, ObjectiveSet, StepEnded, StepStarted
+from strategies.plan import Analyse, Baseline, Plan, Promote, Release
+from strategies.traffic import Slot, Traffic
+from strategies.waiting import wait_until
+
+USERS_DEADLINE = 30.0
+"""Seconds in which the users' process must have sent its first request."""
+
+
+class Users:
+    """The users of a run: none if its rate is 0, else a process that lives while the run does."""
+
+    def __init__(self, folder: RunFolder, url: str, *, cases: Path) -> None:
+        self.url = url
+        self._folder = folder
+        self._cases = cases
+        self._process: UsersProcess | None = None
+
+    def start(self, log: UserLog, clock: SystemClock) -> None:
+        """Start them and wait for their first request.
+
+        Raises:
+            WitnessLost: they sent nothing.
+        """
+        if self._folder.run.load.rate == 0:
+            return
+        path, console = self._folder.new_log_path(), self._folder.path / "users.log"
+        self._process = UsersProcess.start(self.url, self._folder.run.load, self._cases, path, console)
+
+        def sending() -> bool:
+            if problem := self.problem():
+                raise WitnessLost(problem)
+            return bool(log.poll())
+
+        wait_until(sending, timeout=USERS_DEADLINE, clock=clock, reason=lambda: "the users have sent nothing yet")
+
+    def problem(self) -> str:
+        """What happened to them, in a sentence; empty if nothing did."""
+        return self._process.problem() if self._process else ""
+
+    def stop(self) -> None:
+        """Send no more."""
+        if self._process:
+            self._process.stop()
+
+
+class Journal:
+    """Writes events into the run's folder, then shows them."""
+
+    def __init__(self, folder: RunFolder, display: Display) -> None:
+        self._folder = folder
+        self._display = display
+
+    def write(self, event: AnyEvent) -> None:
+        """See `strategies.engine.Journal`."""
+        self._folder.write(event)
+        self._display.show(event)
+
+
+def require_version(store: Path, version: str, option: str) -> None:
+    """Refuse a version that the store lacks, before anything is started.
+
+    Raises:
+        UsageError: the store has no such version; the sentence names those that it has.
+    """
+    if (store / version / "model.json").is_file() and Path(version).name == version:
+        return
+    there = ", ".join(sorted(path.parent.name for path in store.glob("*/model.json"))) or "none"
+    raise UsageError(
+        f"the model store {store} has no version {version!r} (it has: {there}); choose another {option}, or `labctl model train`"
+    )
+
+
+def start_lab(
+    places: Settings, *, version: str, replicas: int, port: int, clock: SystemClock, say: Callable[[str], None], run: str = ""
+) -> Lab:
+    """Start a lab and deploy its first version; nobody is there yet to be hurt, so no strategy is needed.
+
+    Raises:
+        UsageError: the store lacks the version.
+        CouldNotRun: it did not come up; nothing of it is left running.
+    """
+    require_version(places.store, version, "--from")
+    timeout = 60.0
+    local.start(places.home, store=places.store, port=port, clock=clock, timeout=timeout, say=say, run=run)
+    try:
+        platform = LocalPlatform(places.home, clock=clock, timeout=timeout)
+        platform.deploy(Slot.BLUE, Release(version=version, replicas=replicas))
+        platform.route(Traffic(stable=Slot.BLUE))
+    except BaseException:
+        # an interruption too: a lab that nobody asked to keep must not stay
+        local.stop(places.home, clock=clock)
+        raise
+    return platform.lab
+
+
+def carry_out(
+    folder: RunFolder, places: Settings, clock: SystemClock, display: Display, *, first: int = 0, give_up: LabError | None = None
+) -> Summary:
+    """Carry a run out from step `first` on (or end it because of `give_up`), then write its summary and report.
+
+    The caller holds the lab's lock.
+    """
+    run = folder.run
+    local.note_run(places.home, str(folder.path))
+    platform = LocalPlatform(places.home, clock=clock, timeout=run.timeout)
+    log, events = UserLog(folder.requests), folder.events()
+    users = Users(folder, f"http://127.0.0.1:{platform.lab.gateway_port}", cases=places.store / "holdout.csv")
+    witness = UsersWitness(
+        log,
+        PrometheusWitness(f"http://127.0.0.1:{platform.lab.prometheus_port}"),
+        gateway=users.url,
+        instances=platform.instances,
+        problem=users.problem,
+        options=run.judge,
+        analyses=_analyses(run.plan, events),
+    )
+    engine = Engine(
+        run.plan,
+        platform=platform,
+        witness=witness,
+        journal=Journal(folder, display),
+        clock=clock,
+        timeout=run.timeout,
+        promoted=promoted(run.plan, events),
+    )
+    with _logging_to(folder.path / "labctl.log"), display.showing(folder, log, clock):
+        try:
+            _restore(witness, run.plan, events)
+            if give_up is None:
+                users.start(log, clock)
+            ended = engine.give_up(give_up) if give_up else engine.run(first)
+        except LabError as error:
+            ended = engine.give_up(error)
+        finally:
+            users.stop()
+    if not ended.left:
+        local.note_run(places.home, "")
+        if run.owns_lab:
+            local.stop(places.home, clock=clock)
+    return close(folder, ended)
+
+
+def close(folder: RunFolder, ended: Ended | None = None) -> Summary:
+    """Summarise a run and write its report; a disk that takes neither must not hide how the run ended."""
+    log = UserLog(folder.requests)
+    log.poll()
+    events = folder.events()
+    if ended and ended not in events:
+        events = (*events, ended)
+    summary = summarise(folder.run, events, log.requests, environment(folder.run))
+    with suppress(StoreRefused):
+        folder.write_summary(summary)
+        write_report(folder)
+    return summary
+
+
+def promoted(plan: Plan, events: tuple[AnyEvent, ...]) -> bool:
+    """Whether the end of the promotion is written."""
+    ended = {event.index for event in events if isinstance(event, StepEnded) and not event.way_back}
+    return any(isinstance(step, Promote) and index in ended for index, step in enumerate(plan.steps))
+
+
+def _analyses(plan: Plan, events: tuple[AnyEvent, ...]) -> int:
+    """How many analyses share alpha: those of the plan, and one more for each that was begun again after a crash."""
+    planned = {index for index, step in enumerate(plan.steps) if isinstance(step, Analyse)}
+    begun = [event.index for event in events if isinstance(event, StepStarted) and not event.way_back and event.index in planned]
+    ended = {event.index for event in events if isinstance(event, StepEnded) and not event.way_back}
+    return max(1, len(planned) + sum(index not in ended for index in begun))
+
+
+def _restore(witness: UsersWitness, plan: Plan, events: tuple[AnyEvent, ...]) -> None:
+    """Give a resumed run's witness the baseline that the run had."""
+    objective = next((event for event in events if isinstance(event, ObjectiveSet)), None)
+    baseline = next((index for index, step in enumerate(plan.steps) if isinstance(step, Baseline)), None)
+    since = next((event.at for event in events if isinstance(event, StepStarted) and event.index == baseline and not event.way_back), None)
+    if objective and since:
+        witness.restore(objective, since, objective.at)
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Keep what nobody foresaw, with its traceback, beside the run."""
+    try:
+        handler = logging.FileHandler(path, delay=True)
+    except OSError:
+        yield
+        return
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
