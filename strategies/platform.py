@@ -1,5 +1,6 @@
 """What the engine asks of a platform: five verbs, each of which returns when it is true or raises with the reason."""
 
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
@@ -31,11 +32,23 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     slots: dict[Slot, SlotState]
 
 
+class Replacement(StrEnum):
+    """How a version is exchanged in its slot."""
+
+    RECREATE = "recreate"
+    """All of the old away, then the new: nobody answers in between."""
+    ROLLING = "rolling"
+    """One new one more, then one old one less, until all are new."""
+
+
 class Platform(Protocol):
     """Where a rollout happens. All verbs may be repeated: what is true already is left as it is."""
 
     def deploy(self, slot: Slot, release: Release) -> None:
         """Have exactly `release.replicas` ready replicas of the version in `slot`; surplus ones are drained first."""
+
+    def replace(self, slot: Slot, release: Release, how: Replacement) -> None:
+        """Exchange what runs in `slot`, which keeps its traffic meanwhile."""
 
     def route(self, traffic: Traffic) -> None:
         """Share requests as `traffic` says; returns once the proxy has taken it.

@@ -18,7 +18,7 @@ from platforms.local.ports import free_ports
 from platforms.local.state import Lab, Process, Replica, StateFile, write_atomically
 from strategies.errors import CouldNotRun, NotReady, RouteRefused, ToolFailed
 from strategies.plan import Release
-from strategies.platform import SlotState, State
+from strategies.platform import Replacement, SlotState, State
 from strategies.traffic import Slot, Traffic
 from strategies.waiting import Clock, wait_until
 
@@ -53,23 +53,26 @@ class LocalPlatform:
         Raises:
             NotReady: a replica ended at start or was not ready in time, with its last words.
         """
-        replicas = self._lab.in_slot(slot)
-        if any(replica.version != release.version for replica in replicas):
+        if any(replica.version != release.version for replica in self._lab.in_slot(slot)):
             self.retire(slot)
-        dead = [replica for replica in replicas if not processes.alive(replica.process)]
-        self._remove(dead)
-        kept = self._lab.in_slot(slot)
-        self._remove(kept[release.replicas :])
-        self._start(slot, release.version, release.replicas - len(kept[: release.replicas]))
-        self._publish(slot)
-        wait_until(
-            lambda: len(self._healthy(slot)) == release.replicas,
-            timeout=self._timeout,
-            clock=self._clock,
-            reason=lambda: (
-                f"the proxy finds {len(self._healthy(slot))} replicas of {release.version} in {slot} ready, not {release.replicas}"
-            ),
-        )
+        # dead ones, and those whose start or end was cut off by a crash of labctl
+        self._remove([replica for replica in self._lab.in_slot(slot) if not replica.ready or not processes.alive(replica.process)])
+        replicas = self._lab.in_slot(slot)
+        self._remove(replicas[release.replicas :])
+        self._start(slot, release.version, release.replicas - len(replicas))
+
+    def replace(self, slot: Slot, release: Release, how: Replacement) -> None:
+        """See `strategies.platform.Platform`."""
+        old = list(self._lab.in_slot(slot))
+        match how:
+            case Replacement.RECREATE:
+                self._remove(old)
+                self._start(slot, release.version, release.replicas)
+            case Replacement.ROLLING:
+                for _ in range(release.replicas):
+                    self._start(slot, release.version, 1)
+                    self._remove([old.pop(0)] if old else [])
+                self._remove(old)
 
     def route(self, traffic: Traffic) -> None:
         """See `strategies.platform.Platform`."""
@@ -118,10 +121,8 @@ class LocalPlatform:
             in_flight=sum(host.in_flight for host in hosts),
         )
 
-    def _healthy(self, slot: Slot) -> list[Host]:
-        return [host for host in self._admin.hosts() if host.slot is slot and host.healthy]
-
     def _start(self, slot: Slot, version: str, count: int) -> None:
+        """Have `count` more replicas, ready and known to the proxy."""
         if count <= 0:
             return
         started = [self._spawn(slot, version, port) for port in free_ports(count)]
@@ -129,6 +130,14 @@ class LocalPlatform:
             self._wait_until_ready(replica)
         ready = {replica.port for replica in started}
         self._save(msgspec.structs.replace(replica, ready=True) if replica.port in ready else replica for replica in self._lab.replicas)
+        self._publish(slot)
+        # only those that it finds healthy would be sent requests
+        wait_until(
+            lambda: ready <= {host.port for host in self._admin.hosts() if host.healthy},
+            timeout=self._timeout,
+            clock=self._clock,
+            reason=lambda: f"the proxy does not find all of the {count} new replicas of {version} in {slot} ready",
+        )
 
     def _spawn(self, slot: Slot, version: str, port: int) -> Replica:
         name = f"{slot}-{version}-{port}"

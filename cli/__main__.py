@@ -1,0 +1,5 @@
+"""`python -m cli` is `labctl`."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,35 @@
+"""What tests of several parts share: a model store that is trained once, and an eye on what they leave running."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model store with all five versions and the holdout, trained as a person would. Only to be read: all tests share it."""
+    directory = tmp_path_factory.mktemp("store")
+    training = subprocess.run(
+        [sys.executable, "-m", "app.training", "--store", str(directory)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert training.returncode == 0, training.stderr
+    return directory
+
+
+@pytest.fixture
+def nothing_left_running() -> Iterator[None]:
+    """Fails a test after which a process that it started still runs, and kills that process."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    left = []
+    for child in set(psutil.Process().children(recursive=True)) - before:
+        with suppress(psutil.NoSuchProcess):
+            if child.status() != psutil.STATUS_ZOMBIE:
+                left.append(" ".join(child.cmdline()))
+                child.kill()
+    assert left == []

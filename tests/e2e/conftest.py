@@ -1,0 +1,28 @@
+"""Fixtures of the end-to-end tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.labctl import Labctl
+
+
+@pytest.fixture
+def labctl(tmp_path: Path, store: Path) -> Iterator[Labctl]:
+    """A place of its own for one test; whatever it starts has ended afterwards."""
+    labctl = Labctl(tmp_path, store)
+    yield labctl
+    labctl.end()
+    assert labctl.left_running() == []
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[Labctl]:
+    """One lab for the tests of a module that end where they began, with v1 stable."""
+    labctl = Labctl(tmp_path_factory.mktemp("shared"), store)
+    done = labctl.run("up")
+    assert done.returncode == 0, done.stderr
+    yield labctl
+    labctl.end()
+    assert labctl.left_running() == []

@@ -1,0 +1,142 @@
+"""Whatever ends a rollout, and wherever: users keep one version that answers, and nothing is left behind."""
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from strategies.events import StepEnded, StepStarted
+from tests.e2e.labctl import Labctl
+
+QUICK = ("--rate", "200", "--weight", "50", "--hold", "2s", "--baseline", "1s", "--keep", "1s", "--detect", "30")
+"""What is judged matters little here, so half of the users judge it in two seconds."""
+STEPS = ("baseline", "deploy 1", "route 50 %", "analyse", "deploy 2", "route 100 %", "promote", "hold", "drain", "retire")
+PROMOTE = STEPS.index("promote")
+SEED = int(os.environ.get("LAB_TEST_SEED", time.time() // 86400))
+"""Chooses the steps that are tried in every run of the tests, since all take long. A day has one seed; a test's name tells its step."""
+
+_random = random.Random(SEED)
+BEFORE, AFTER = _random.randrange(PROMOTE), _random.randrange(PROMOTE + 1, len(STEPS))
+
+
+def at_steps(*chosen: int) -> pytest.MarkDecorator:
+    """Every step; all but the chosen ones only where everything is tried."""
+    marks = [pytest.param(step, id=name, marks=[] if step in chosen else pytest.mark.everything) for step, name in enumerate(STEPS)]
+    return pytest.mark.parametrize("step", marks)
+
+
+def wait_for(labctl: Labctl, step: int) -> None:
+    labctl.wait_for(STEPS[step], lambda: any(isinstance(event, StepStarted) and event.index == step for event in labctl.events()))
+
+
+def promotion_written(labctl: Labctl) -> bool:
+    return any(isinstance(event, StepEnded) and event.index == PROMOTE and not event.way_back for event in labctl.events())
+
+
+def require_one_version(labctl: Labctl, version: str) -> None:
+    """One slot with all the traffic and its replicas ready, the other empty."""
+    slots = json.loads(labctl.run("status", "--json").stdout)["slots"].values()
+    serving = [slot for slot in slots if slot["percent"] == 100]
+    assert [(slot["version"], slot["ready"], slot["role"]) for slot in serving] == [(version, 2, "stable")]
+    assert [slot["replicas"] for slot in slots if slot["percent"] == 0] == [0]
+
+
+@contextmanager
+def asked_all_the_time(labctl: Labctl) -> Iterator[None]:
+    """Ask the gateway again and again; every answer must be good."""
+    bad: list[int] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.wait(0.02):
+            if (status := labctl.answer().status_code) != 200:
+                bad.append(status)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield
+    finally:
+        done.set()
+        asking.join()
+    assert bad == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@at_steps(BEFORE, AFTER)
+def test_a_signal_leads_back_before_promotion_and_on_after_it(labctl: Labctl, step: int, number: signal.Signals) -> None:
+    with labctl.started("rollout", "canary", *QUICK, "--json") as rollout:
+        wait_for(labctl, step)
+        rollout.send_signal(number)
+        out, err = rollout.communicate(timeout=90)
+
+    promoted = promotion_written(labctl)
+    # a step of a few milliseconds may have ended before the signal was heard
+    assert promoted or step <= PROMOTE
+    assert promoted is False or step >= PROMOTE - 1
+    summary = json.loads(out)
+    assert (rollout.returncode, summary["outcome"]) == ((0, "promoted") if promoted else (130, "interrupted")), err
+    assert ("after promotion, so the rest was completed" if promoted else "before promotion; rolled back") in summary["reason"]
+    assert labctl.left_running() == []
+
+
+@pytest.mark.parametrize("command", ["abort", "resume"])
+@at_steps(BEFORE, AFTER)
+def test_a_killed_labctl_leaves_stable_serving_until_abort_or_resume_ends_it(labctl: Labctl, step: int, command: str) -> None:
+    assert labctl.run("up").returncode == 0
+    with asked_all_the_time(labctl):
+        with labctl.started("rollout", "canary", *QUICK) as rollout:
+            wait_for(labctl, step)
+            rollout.kill()
+        labctl.wait_for("end of the users", lambda: not any("locust" in line for line in labctl.left_running()), timeout=5)
+        promoted = promotion_written(labctl)
+        assert "left behind by a labctl that died" in labctl.run("status").stdout
+
+        done = labctl.run(command, "--json")
+
+    forward = promoted or command == "resume"
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["outcome"] == ("promoted" if forward else "interrupted")
+    require_one_version(labctl, "v2" if forward else "v1")
+    assert "left behind" not in labctl.run("status").stdout
+
+
+def test_the_next_rollout_ends_what_a_killed_one_left(labctl: Labctl) -> None:
+    assert labctl.run("up").returncode == 0
+    with labctl.started("rollout", "canary", *QUICK) as rollout:
+        labctl.wait_for_step("analyse")
+        rollout.kill()
+
+    done = labctl.run("rollout", "canary", *QUICK)
+
+    assert done.returncode == 0, done.stderr
+    assert "left behind by a labctl that died" in done.stderr
+    require_one_version(labctl, "v2")
+
+
+def test_abort_ends_a_live_rollout(labctl: Labctl) -> None:
+    assert labctl.run("up").returncode == 0
+    with labctl.started("rollout", "canary", *QUICK, "--hold", "30s") as rollout:
+        labctl.wait_for_step("analyse")
+        done = labctl.run("abort", "--json")
+        rollout.communicate(timeout=30)
+
+    assert (done.returncode, rollout.returncode) == (0, 130)
+    assert json.loads(done.stdout)["outcome"] == "interrupted"
+    require_one_version(labctl, "v1")
+
+
+def test_a_second_rollout_is_refused_by_the_name_of_the_first(labctl: Labctl) -> None:
+    with labctl.started("rollout", "canary", *QUICK, "--hold", "30s"):
+        labctl.wait_for_step("analyse")
+
+        second = labctl.run("rollout", "canary", "--to", "v2-wrong")
+
+        assert second.returncode == 3
+        assert f"labctl rollout canary {' '.join(QUICK)}" in second.stderr

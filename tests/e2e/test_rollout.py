@@ -1,0 +1,109 @@
+"""Each promise of a canary, tried on real servers under real load."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import psutil
+import pytest
+
+from impact.binomial import plausible
+from tests.e2e.labctl import Labctl
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "summary.schema.json"
+ROLLBACK_SECONDS = 1.0
+"""No request sent later than this after the verdict is answered by the candidate (asserted at five times it, measured in tests/bench)."""
+
+
+def test_a_good_candidate_is_promoted_and_no_request_is_lost(labctl: Labctl) -> None:
+    summary = labctl.rollout("--weight", "10", "--rate", "200", "--hold", "14s", "--detect", "10", code=0)
+
+    assert summary["outcome"] == "promoted"
+    assert summary["totals"]["failed"] == 0
+    assert summary["totals"]["downtime_seconds"] == 0
+    phase = next(phase for phase in summary["phases"] if phase["name"] == "10 %")
+    served, stayed = (phase["roles"][role]["requests"] for role in ("candidate", "stable"))
+    assert plausible(served, served + stayed, 0.10)
+    assert {verdict["verdict"] for verdict in summary["verdicts"]} == {"PASS"}
+    assert summary["prometheus"][0]["prometheus"].keys() == {"blue", "green"}
+    jsonschema.validate(summary, json.loads(SCHEMA.read_text()))
+    assert (labctl.runs / summary["id"] / "report.html").stat().st_size > 10_000
+    assert labctl.left_running() == []
+
+
+@pytest.mark.parametrize("reason", ["failed", "slow", "wrong"])
+def test_a_bad_candidate_is_rolled_back_for_its_own_reason(shared: Labctl, reason: str) -> None:
+    bad = {"failed": "v2-broken", "slow": "v2-slow", "wrong": "v2-wrong"}[reason]
+
+    summary = shared.rollout("--to", bad, "--hold", "20s", code=1)
+
+    assert summary["outcome"] == "rolled_back"
+    assert {verdict["metric"] for verdict in summary["verdicts"] if verdict["verdict"] == "FAIL"} == {reason}
+    assert f"candidate {reason}" in summary["reason"]
+    assert summary["rollback_seconds"] <= 5 * ROLLBACK_SECONDS
+    assert shared.answer().headers["x-served-by"] == "v1"
+
+
+def test_a_candidate_that_never_gets_ready_never_gets_weight(shared: Labctl) -> None:
+    with shared.started("rollout", "canary", "--baseline", "0s", "--timeout", "4s", "--json") as rollout:
+        shared.wait_for("candidate", lambda: any(replica.slot == "green" for replica in shared.lab().replicas))
+        for replica in shared.lab().replicas:
+            if replica.slot == "green":
+                psutil.Process(replica.process.pid).suspend()
+        out, err = rollout.communicate(timeout=60)
+
+    assert rollout.returncode == 3, err
+    summary = json.loads(out)
+    assert "v2 in green is not ready" in summary["reason"]
+    assert summary["first_candidate_answer_seconds"] is None
+
+
+def test_a_candidate_killed_in_the_middle_is_charged_with_its_failures(shared: Labctl) -> None:
+    with shared.started("rollout", "canary", "--rate", "150", "--weight", "25", "--baseline", "2s", "--hold", "20s", "--json") as rollout:
+        shared.wait_for_step("analyse")
+        for replica in shared.lab().replicas:
+            if replica.slot == "green":
+                psutil.Process(replica.process.pid).kill()
+        out, err = rollout.communicate(timeout=60)
+
+    assert rollout.returncode == 1, err
+    summary = json.loads(out)
+    assert "candidate failed" in summary["reason"]
+    assert summary["totals"]["failed"] == sum(phase["roles"]["candidate"]["failed"] for phase in summary["phases"])
+    assert summary["totals"]["failed"] > 0
+
+
+@pytest.mark.parametrize("rate", ["0", "3"])
+def test_too_little_load_is_inconclusive_and_says_how_much_would_do(shared: Labctl, rate: str) -> None:
+    summary = shared.rollout("--rate", rate, "--hold", "3s", code=3)
+
+    assert summary["outcome"] == "inconclusive"
+    assert "would be enough" in summary["reason"]
+    assert shared.answer().headers["x-served-by"] == "v1"
+
+
+def test_a_lost_prometheus_ends_it_without_a_promotion(labctl: Labctl) -> None:
+    with labctl.started("rollout", "canary", "--hold", "30s", "--baseline", "1s", "--json") as rollout:
+        labctl.wait_for_step("analyse")
+        prometheus = next(tool for tool in labctl.lab().tools if tool.name == "prometheus")
+        psutil.Process(prometheus.pid).kill()
+        out, err = rollout.communicate(timeout=60)
+
+    assert rollout.returncode == 3, err
+    summary = json.loads(out)
+    assert summary["outcome"] == "error"
+    assert "Prometheus" in summary["reason"]
+
+
+def test_a_copy_of_stable_is_not_rolled_back(labctl: Labctl, store: Path, tmp_path: Path) -> None:
+    """A/A: the same model under another name."""
+    labctl.store = tmp_path / "models"
+    labctl.environment["LAB_STORE"] = str(labctl.store)
+    (labctl.store / "v2-copy").mkdir(parents=True)
+    for name in ("v2", "holdout.csv"):
+        (labctl.store / name).symlink_to(store / name)
+    card = json.loads((store / "v2" / "model.json").read_text())
+    (labctl.store / "v2-copy" / "model.json").write_text(json.dumps({**card, "version": "v2-copy"}))
+    (labctl.store / "v2-copy" / "model.joblib").write_bytes((store / "v2" / "model.joblib").read_bytes())
+
+    assert labctl.rollout("--from", "v2", "--to", "v2-copy", code=0)["outcome"] == "promoted"
