@@ -79,7 +79,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         listener.listen(config.backlog)
     except OSError as exc:
         raise _cannot_listen(host, port, exc) from exc
-    logging.getLogger(__name__).info("%s in slot %s listens on http://%s:%d", settings.version, settings.slot, host, port)
+    logging.getLogger("app.server").info("%s in slot %s listens on http://%s:%d", settings.version, settings.slot, host, port)
     server.run(sockets=[listener])
 
 

@@ -1,7 +1,10 @@
 """Train versions into a model store: `python -m app.training --store DIR [--seed N] [VERSION ...]`.
 
 Training is reproducible: the same seed and libraries give the same bytes, hence the same sha256, so training
-again leaves a version that exists as it is. Exit codes: 0; 2 unknown version; 3 the store cannot be written.
+again leaves a version that exists as it is. This holds for the process started so, and not for `train` called from
+one that has loaded models before: a pickle's bytes also tell which equal strings were one object.
+
+Exit codes: 0; 2 unknown version, or another seed than the store's; 3 the store cannot be written.
 """
 
 import argparse

@@ -60,8 +60,8 @@ def _judge_metric(
     if evidence >= limit:
         verdict, finding = Verdict.FAIL, ""
     elif final and candidate.n < needed:
-        longer = "" if comparison.share else ", with stable's in proportion,"
-        finding = f": too few to tell, about {needed:,} of the candidate's{longer} would be enough"
+        longer = "" if comparison.share else ", and stable's in proportion,"
+        finding = f": too few to tell; about {needed:,} candidate requests{longer} would be enough"
     elif final and stable.n:
         verdict, finding = Verdict.PASS, f": {_unseen(candidate, stable, comparison, limit)}"
     elif final and stable_is_down:
@@ -88,7 +88,7 @@ def _together(metrics: tuple[MetricJudgement, ...], *, final: bool) -> Judgement
         reason = "; ".join(metric.explanation for metric in metrics if metric.verdict is Verdict.FAIL)
         return Judgement(verdict=Verdict.FAIL, reason=reason, metrics=metrics)
     if verdicts == {Verdict.PASS}:
-        return Judgement(verdict=Verdict.PASS, reason="enough requests to see harm, and none beyond the margin was proved", metrics=metrics)
+        return Judgement(verdict=Verdict.PASS, reason="enough requests to see a harm that matters, and none was proved", metrics=metrics)
     if not final:
         return Judgement(verdict=Verdict.INCONCLUSIVE, reason="no harm proved so far", metrics=metrics)
     if any(metric.candidate.n for metric in metrics):
@@ -100,11 +100,12 @@ def _together(metrics: tuple[MetricJudgement, ...], *, final: bool) -> Judgement
 
 def _compared(candidate: Count, stable: Count, margin: float) -> str:
     """The values and the limit."""
-    if candidate.ratio is None or stable.ratio is None:
-        sign = "against"
-    else:
-        sign = ">" if candidate.ratio > stable.ratio + margin else "≤"
+    sign = ">" if _exceeds(candidate, stable, margin) else "≤" if candidate.n and stable.n else "against"
     return f"{_ratio(candidate)} {sign} stable {_ratio(stable)} + margin {_points(margin)} %"
+
+
+def _exceeds(candidate: Count, stable: Count, margin: float) -> bool:
+    return candidate.ratio is not None and stable.ratio is not None and candidate.ratio > stable.ratio + margin
 
 
 def _unseen(candidate: Count, stable: Count, comparison: Comparison, limit: float) -> str:
@@ -114,11 +115,12 @@ def _unseen(candidate: Count, stable: Count, comparison: Comparison, limit: floa
     detectable = comparison.detectable(candidate, stable, limit)
     if detectable is None:
         return "stable is too bad for a harm that matters"
-    return f"not seen; harm from {_points(detectable)} points would have been"
+    found = "not proved" if _exceeds(candidate, stable, comparison.margin) else "not seen"
+    return f"{found}; harm from {_points(detectable)} points would have been"
 
 
 def _ratio(count: Count) -> str:
-    return "unknown, no requests," if count.ratio is None else f"{_points(count.ratio)} % of {count.n:,}"
+    return "unknown (no requests)" if count.ratio is None else f"{_points(count.ratio)} % of {count.n:,}"
 
 
 def _points(ratio: float) -> str:

@@ -37,7 +37,7 @@ PAINT = {
 STYLE = {Slot.BLUE: "solid", Slot.GREEN: (0, (5, 1.5)), None: "dotted"}
 METRICS = {"failed": (PAINT["bad"], "solid"), "slow": (PAINT["second"], "dashed"), "wrong": (PAINT["third"], "dotted")}
 PERCENTILES = {0.50: ("p50", "solid", 1.6), 0.95: ("p95", "dashed", 1.2), 0.99: ("p99", "dotted", 1.2)}
-MOST_BINS = 120
+FEWEST_BINS, MOST_BINS = 20, 120
 mpl.rcParams.update(
     {
         "svg.fonttype": "none",
@@ -63,11 +63,16 @@ class Plots:
         self._sent = [request for request in requests if request.sent is not None]
         ends = [phase.started.timestamp() + phase.seconds for phase in summary.phases] + [request.sent or 0.0 for request in self._sent]
         self._end = max([1.0, *(end - self._zero for end in ends)])
-        self._edges = np.linspace(0.0, self._end, min(MOST_BINS, ceil(self._end)) + 1)
+        self._edges = np.linspace(0.0, self._end, min(MOST_BINS, max(FEWEST_BINS, ceil(self._end))) + 1)
         self._labels: dict[Slot | None, str] = {None: "charged to nobody"}
         for phase in summary.phases:
             for figures in (phase.roles.stable, phase.roles.candidate):
                 self._labels[figures.slot] = f"{figures.slot}: {figures.version}"
+
+    @property
+    def bin_seconds(self) -> float:
+        """How long the stretches of time are whose percentiles are drawn."""
+        return float(self._edges[1])
 
     def rates(self) -> str:
         """Requests per second by the slot that answered."""
@@ -89,7 +94,7 @@ class Plots:
             bins = self._binned(answers[slot])
             for q, (name, style, width) in PERCENTILES.items():
                 values = [1000 * (percentile((request.latency for request in own), q) or np.nan) for own in bins]
-                axes.plot(middles, values, color=PAINT[slot], linestyle=style, linewidth=width, marker=".", markersize=3, label=name)
+                axes.plot(middles, values, color=PAINT[slot], linestyle=style, linewidth=width, marker=".", markersize=4, label=name)
             if self._summary.objective_seconds is not None:
                 axes.axhline(1000 * self._summary.objective_seconds, color=PAINT["ink"], linewidth=1, label="objective")
             axes.set_yscale("log")
@@ -122,10 +127,11 @@ class Plots:
         for name in dict.fromkeys(metric.metric for _, metric in points):
             color, style = METRICS.get(name, (PAINT["ink"], "dashdot"))
             path = [(at, metric.evidence) for at, metric in points if metric.metric == name]
-            axes.plot(*zip(*path, strict=True), color=color, linestyle=style, linewidth=1.6, marker=".", markersize=3, label=name)
-        limit = max(metric.limit for _, metric in points)
-        axes.plot(*zip(*((at, metric.limit) for at, metric in points), strict=True), color=PAINT["ink"], linewidth=1, label="limit")
-        axes.set_ylim(bottom=max(axes.get_ylim()[0], -2 * limit), top=max(axes.get_ylim()[1], 1.2 * limit))
+            axes.plot(*zip(*path, strict=True), color=color, linestyle=style, linewidth=1.6, marker=".", markersize=5, label=name)
+        limits = sorted({metric.limit for _, metric in points})
+        for limit in limits:
+            axes.axhline(limit, color=PAINT["ink"], linewidth=1, label="limit" if limit == limits[0] else "")
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], -4 * limits[-1]), top=max(axes.get_ylim()[1], 1.2 * limits[-1]))
         _legend(axes)
         return _svg(figure)
 
@@ -136,7 +142,7 @@ class Plots:
         bins: list[list[Request]] = [[] for _ in self._edges[1:]]
         for request in requests:
             if request.sent is not None and request.sent >= self._zero:
-                bins[min(int((request.sent - self._zero) / self._edges[1]), len(bins) - 1)].append(request)
+                bins[min(int((request.sent - self._zero) / self.bin_seconds), len(bins) - 1)].append(request)
         return bins
 
     def _stairs(self, axes: Axes, requests: Sequence[Request], *, fill: bool) -> None:
@@ -145,7 +151,7 @@ class Plots:
             own = [request for request in requests if request.slot is slot]
             if not own:
                 continue
-            values: NDArray[np.float64] = np.array([len(members) for members in self._binned(own)]) / self._edges[1]
+            values: NDArray[np.float64] = np.array([len(members) for members in self._binned(own)]) / self.bin_seconds
             color = PAINT[slot or "bad"]
             axes.stairs(values, self._edges, color=color, linestyle=STYLE[slot], linewidth=1.6, label=self._label(slot))
             if fill:
@@ -163,6 +169,7 @@ class Plots:
             axes.grid(axis="y", linewidth=0.6)
             for number, phase in enumerate(self._summary.phases, start=1):
                 start = phase.started.timestamp() - self._zero
+                axes.axvline(start, color=PAINT["grid"], linewidth=1, zorder=0)
                 if number % 2 == 0:
                     axes.axvspan(start, start + phase.seconds, color=PAINT["band"], linewidth=0, zorder=0)
                 room = 110 * phase.seconds / self._end
@@ -176,7 +183,10 @@ class Plots:
 
 
 def _legend(axes: Axes, color: str = "") -> None:
-    legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1.12), ncols=4, borderaxespad=0)
+    """Above the panel, and in the first one above the names of the phases."""
+    spec = axes.get_subplotspec()
+    height = 1.12 if spec and spec.is_first_row() else 1.01
+    legend = axes.legend(loc="lower left", bbox_to_anchor=(0, height), ncols=4, borderaxespad=0)
     for line in legend.get_lines() if color else ():
         line.set_color(color)
 

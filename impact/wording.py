@@ -104,7 +104,9 @@ def duration(seconds: float | None) -> str:
     """A time in the unit that reads best, or that it is not known."""
     if seconds is None:
         return UNKNOWN
-    if seconds and seconds < 1:
+    if seconds == 0:
+        return "0 s"
+    if seconds < 1:
         return f"{milliseconds(seconds * 1000)} ms"
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
