@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from strategies.errors import WitnessLost
-from strategies.events import AnyEvent, Ended, Looked, Noted, ObjectiveSet, PhaseStarted, Settled, StepStarted
+from strategies.events import AnyEvent, Ended, Looked, Noted, ObjectiveSet, PhaseStarted, Settled, StepEnded, StepStarted
 from strategies.judgement import Judgement, MetricJudgement
+from strategies.plan import Promote
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,6 +32,8 @@ class Display:
     def __init__(self) -> None:
         self._live: Live | None = None
         self._doing = ""
+        self._steps_done = 0
+        self._since = 0.0
         self._weight = 0
         self._name = "starting"
         self._judgement: Judgement | None = None
@@ -40,10 +43,12 @@ class Display:
     def say(self, text: str) -> None:
         """One line with its time."""
         line = f"{time.strftime('%H:%M:%S', time.gmtime())} {text}"
-        if self._live:
-            self._live.console.print(line, highlight=False, markup=False)
-        else:
-            print(line, file=sys.stderr, flush=True)
+        # nobody watches any more (a closed terminal, a broken pipe): that must not end a rollout half-way
+        with suppress(OSError):
+            if self._live:
+                self._live.console.print(line, highlight=False, markup=False)
+            else:
+                print(line, file=sys.stderr, flush=True)
 
     def show(self, event: AnyEvent) -> None:
         """Take an event in, and say what a reader wants to know of it."""
@@ -51,11 +56,14 @@ class Display:
             case StepStarted(title=title, way_back=way_back):
                 self._doing = title
                 self.say(f"{'way back: ' if way_back else ''}{title}")
-            case PhaseStarted(name=name, weight=weight):
-                self._name, self._weight, self._judgement = name, weight, None
+            case StepEnded(index=index, way_back=False):
+                self._steps_done = index + 1
+            case PhaseStarted(at=at, name=name, weight=weight):
+                self._name, self._weight, self._judgement, self._since = name, weight, None, at.timestamp()
             case ObjectiveSet(seconds=seconds, source=source):
                 self.say(f"slower than {1000 * seconds:.0f} ms counts as slow ({source})")
             case Settled():
+                self._since = event.at.timestamp()
                 probes = f", {event.probes} of them our own probes" if event.probes else ""
                 self.say(f"settled after {event.seconds:.2f} s: {event.candidate} of {event.answers} answers from the candidate{probes}")
             case Looked(judgement=judgement):
@@ -80,9 +88,9 @@ class Display:
             now = time.monotonic()
             if self._live and now - self._refreshed_at >= REFRESH_EVERY:
                 self._refreshed_at = now
-                with suppress(WitnessLost):
+                with suppress(WitnessLost, OSError):
                     log.poll()
-                self._live.update(self._picture(folder, log), refresh=True)
+                    self._live.update(self._picture(folder, log), refresh=True)
 
         clock.watchers.append(draw)
         try:
@@ -110,26 +118,25 @@ class Display:
         from rich.table import Table
         from rich.text import Text
 
-        from impact.measures import latency_percentile_ms
+        from impact.measures import latency_percentile_ms, sent_since
 
         run, now = folder.run, time.time()
-        recent = []
-        for request in reversed(log.requests):
-            if request.sent is not None and request.intended + request.latency < now - RECENT - 1:
-                break
-            if request.sent is not None and request.sent >= now - RECENT:
-                recent.append(request)
+        # what was before a change of routes says nothing of the shares after it
+        since = max(self._since, now - RECENT)
+        recent = sent_since(log.requests, since)
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-        for heading in ("slot", "version", "requests/s", "failed", "wrong", "p95 ms", "served"):
-            table.add_column(heading, justify="left" if heading in {"slot", "version"} else "right")
+        for heading in ("role", "version", "requests/s", "failed", "wrong", "p95 ms", "served"):
+            table.add_column(heading, justify="left" if heading in {"role", "version"} else "right")
         attributed = sum(request.slot is not None for request in recent)
-        for slot, version in ((run.stable, run.from_version), (run.candidate, run.to_version)):
+        promoted = any(isinstance(step, Promote) for step in run.plan.steps[: self._steps_done])
+        roles = ("old", "stable") if promoted else ("stable", "candidate")
+        for role, slot, version in zip(roles, (run.stable, run.candidate), (run.from_version, run.to_version), strict=True):
             own = [request for request in recent if request.slot is slot]
             p95 = latency_percentile_ms(own, 0.95)
             table.add_row(
-                slot.value,
+                f"{role} ({slot})",
                 version,
-                f"{len(own) / RECENT:.1f}",
+                f"{len(own) / max(now - since, 0.5):.1f}",
                 str(sum(request.failed for request in own)),
                 str(sum(request.wrong for request in own)),
                 "–" if p95 is None else f"{p95:.1f}",

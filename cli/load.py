@@ -23,6 +23,7 @@ def load(
     from cli.live import Display
     from cli.lock import exclusive
     from cli.performing import stable_slot
+    from cli.recovery import end_dead_run
     from cli.reports import show
     from cli.session import carry_out
     from impact.rundir import RunFolder, run_id
@@ -35,6 +36,7 @@ def load(
     places, clock, display = settings(), SystemClock(), Display()
     clock.say = display.say
     with clock.listening(), exclusive(places.home, "labctl load"):
+        end_dead_run(places, clock, display)
         lab = StateFile(places.home).read()
         if lab is None:
             raise CouldNotRun("no lab runs here; start one with `labctl up`")

@@ -35,7 +35,7 @@ def resume(as_json: Json = False) -> None:
     places, clock, display = settings(), SystemClock(), Display()
     clock.say = display.say
     with clock.listening(), exclusive(places.home, "labctl resume"):
-        folder = run_in_state(places)
+        folder = _unended(places, clock)
         if folder is None:
             raise UsageError("no rollout was left behind, so there is nothing to resume; `labctl runs` lists what was")
         first = _first_open_step(folder)
@@ -75,7 +75,7 @@ def end_dead_run(places: Settings, clock: "SystemClock", display: "Display", rea
     from platforms.local import lab as local
     from strategies.events import Ended, Outcome, StepStarted
 
-    folder = run_in_state(places)
+    folder = _unended(places, clock)
     if folder is None:
         return None
     cause = Interrupted(reason or f"left behind by a labctl that died, ended by labctl {' '.join(sys.argv[1:2])}")
@@ -99,6 +99,21 @@ def run_in_state(places: Settings) -> "RunFolder | None":
 
     lab = StateFile(places.home).read()
     return RunFolder.open(Path(lab.run)) if lab and lab.run else None
+
+
+def _unended(places: Settings, clock: "SystemClock") -> "RunFolder | None":
+    """The run that was left behind. One that was killed after its end was written has nothing left to do but to be forgotten."""
+    from platforms.local import lab as local
+    from strategies.events import Ended
+
+    folder = run_in_state(places)
+    if folder is None or not any(isinstance(event, Ended) and not event.left for event in folder.events()):
+        return folder
+    if folder.run.owns_lab:
+        local.stop(places.home, clock=clock)
+    else:
+        local.note_run(places.home, "")
+    return None
 
 
 def _first_open_step(folder: "RunFolder") -> int | None:

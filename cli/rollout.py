@@ -30,7 +30,7 @@ def rollout() -> None:
 def canary(
     weight: Annotated[int, typer.Option(help="Percent of the requests that the candidate is judged with.")] = 10,
     steps: Annotated[str, typer.Option(help="Several shares one after the other, such as 10,25,50; instead of --weight.")] = "",
-    hold: Annotated[float, _duration("How long each share is analysed.")] = 45.0,
+    hold: Annotated[float, _duration("How long each share is analysed.")] = 55.0,
     baseline: Annotated[float, _duration("How long stable is watched before.")] = 5.0,
     keep: Annotated[float, _duration("How long the old version stays warm after.")] = 5.0,
     to: Annotated[str, typer.Option(help="The version to roll out.")] = "v2",

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from impact.report import write_report
-
 from cli.clock import SystemClock
 from cli.live import Display
 from cli.settings import Settings
 from impact.environment import environment
 from impact.prometheus import PrometheusWitness
+from impact.report import write_report
 from impact.rundir import RunFolder
 from impact.summary import Summary, summarise
 from impact.userlog import UserLog
@@ -21,7 +20,7 @@ from platforms.local import lab as local
 from platforms.local.platform import LocalPlatform
 from platforms.local.state import Lab
 from strategies.engine import Engine
-from strategies.errors import LabError, StoreRefused, UsageError, WitnessLost
+from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError, WitnessLost
 from strategies.events import AnyEvent, Ended, ObjectiveSet, StepEnded, StepStarted
 from strategies.plan import Analyse, Baseline, Plan, Promote, Release
 from strategies.traffic import Slot, Traffic
@@ -34,8 +33,8 @@ USERS_DEADLINE = 30.0
 class Users:
     """The users of a run: none if its rate is 0, else a process that lives while the run does."""
 
-    def __init__(self, folder: RunFolder, url: str, *, cases: Path) -> None:
-        self.url = url
+    def __init__(self, folder: RunFolder, platform: LocalPlatform, *, cases: Path) -> None:
+        self._platform = platform
         self._folder = folder
         self._cases = cases
         self._process: UsersProcess | None = None
@@ -49,7 +48,8 @@ class Users:
         if self._folder.run.load.rate == 0:
             return
         path, console = self._folder.new_log_path(), self._folder.path / "users.log"
-        self._process = UsersProcess.start(self.url, self._folder.run.load, self._cases, path, console)
+        self._process = UsersProcess.start(self._platform.gateway, self._folder.run.load, self._cases, path, console)
+        self._platform.note_users(self._process.pid, console)
 
         def sending() -> bool:
             if problem := self.problem():
@@ -66,6 +66,9 @@ class Users:
         """Send no more."""
         if self._process:
             self._process.stop()
+        # a full disk has been told of elsewhere, and must not stand in the way of the end
+        with suppress(StoreRefused):
+            self._platform.note_users(None)
 
 
 class Journal:
@@ -129,11 +132,11 @@ def carry_out(
     local.note_run(places.home, str(folder.path))
     platform = LocalPlatform(places.home, clock=clock, timeout=run.timeout)
     log, events = UserLog(folder.requests), folder.events()
-    users = Users(folder, f"http://127.0.0.1:{platform.lab.gateway_port}", cases=places.store / "holdout.csv")
+    users = Users(folder, platform, cases=places.store / "holdout.csv")
     witness = UsersWitness(
         log,
         PrometheusWitness(f"http://127.0.0.1:{platform.lab.prometheus_port}"),
-        gateway=users.url,
+        gateway=platform.gateway,
         instances=platform.instances,
         problem=users.problem,
         options=run.judge,
@@ -156,12 +159,15 @@ def carry_out(
             ended = engine.give_up(give_up) if give_up else engine.run(first)
         except LabError as error:
             ended = engine.give_up(error)
+        except Exception as error:
+            logging.exception("the run could not begin, in a way that nobody foresaw")
+            ended = engine.give_up(CouldNotRun(f"the lab itself failed: {error!r}"))
         finally:
             users.stop()
-    if not ended.left:
+    if run.owns_lab and not ended.left:
+        local.stop(places.home, clock=clock)
+    elif not ended.left:
         local.note_run(places.home, "")
-        if run.owns_lab:
-            local.stop(places.home, clock=clock)
     return close(folder, ended)
 
 

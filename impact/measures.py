@@ -63,3 +63,19 @@ def users_met_both(requests: Sequence[Request]) -> int:
 
 def _sent(request: Request) -> float:
     return request.sent or 0.0
+
+
+def sent_since(requests: Sequence[Request], start: float) -> list[Request]:
+    """Those of a log's `requests` that were sent at `start` (epoch seconds) or later, newest first.
+
+    Rows are nearly in the order of their ends, so the search stops at the first that ended well before.
+    """
+    found: list[Request] = []
+    for request in reversed(requests):
+        if request.sent is None:
+            continue
+        if request.intended + request.latency < start - 1:
+            break
+        if request.sent >= start:
+            found.append(request)
+    return found

@@ -79,7 +79,7 @@ class PrometheusWitness:
         self._url = url
         self._interval = scrape_interval
         # the machine's proxy settings are for the outside: a lab's Prometheus behind them would seem dead
-        self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
+        self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
     def __enter__(self) -> Self:
         return self

@@ -12,7 +12,7 @@ import httpx
 
 from impact import binomial
 from impact.judge import judge
-from impact.measures import percentile
+from impact.measures import percentile, sent_since
 from impact.prometheus import GRACE_SECONDS, PrometheusWitness
 from impact.userlog import Request, UserLog
 from strategies.errors import WitnessLost
@@ -48,7 +48,7 @@ class UsersWitness:
     ) -> None:
         self._log = log
         self._prometheus = prometheus
-        self._client = httpx.Client(base_url=gateway, timeout=5.0, trust_env=False)
+        self._client = httpx.Client(base_url=gateway, timeout=5.0, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
         self._instances = instances
         self._problem = problem
         self._options = options
@@ -139,18 +139,9 @@ class UsersWitness:
         )
 
     def _sent(self, since: datetime) -> list[Request]:
-        """The requests sent since then. Rows are in order of their ends, so reading stops at the first that ended well before."""
+        """The requests sent since then, as far as they have ended."""
         self._log.poll()
-        start = since.timestamp()
-        found: list[Request] = []
-        for request in reversed(self._log.requests):
-            if request.sent is None:
-                continue
-            if request.intended + request.latency < start - 1:
-                break
-            if request.sent >= start:
-                found.append(request)
-        return found
+        return sent_since(self._log.requests, since.timestamp())
 
     def _counts(self, requests: list[Request]) -> dict[str, Count]:
         """Bad and all, by metric. Wrong counts only what was predicted; slow needs an objective."""

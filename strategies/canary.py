@@ -23,7 +23,7 @@ class CanaryOptions(msgspec.Struct, frozen=True, kw_only=True):
     stable: Slot
     weights: tuple[int, ...] = (10,)
     replicas: int = 2
-    hold: float = 45.0
+    hold: float = 55.0
     baseline: float = 5.0
     keep: float = 5.0
 
@@ -62,6 +62,6 @@ def canary(options: CanaryOptions) -> Plan:
     if options.weights[-1] < 100:
         capacity(100)
         steps.append(Route(Traffic(stable=stable, weight=100)))
-    steps += [Promote(candidate), Hold(options.keep, "promoted, the old version warm"), Drain(stable), Retire(stable)]
+    steps += [Promote(candidate), Hold(options.keep, "promoted"), Drain(stable), Retire(stable)]
     way_back = (Route(Traffic(stable=stable)), Drain(candidate), Retire(candidate))
     return Plan(strategy="canary", replicas=options.replicas, steps=tuple(steps), way_back=way_back)

@@ -10,7 +10,7 @@ import logging
 from datetime import datetime
 from typing import Protocol, assert_never
 
-from strategies.errors import CapacityMissing, CouldNotRun, Interrupted, LabError, StoreRefused, UsageError
+from strategies.errors import CapacityMissing, CouldNotRun, Interrupted, LabError, UsageError
 from strategies.events import AnyEvent, Ended, Looked, Noted, Outcome, PhaseStarted, Settled, StepEnded, StepStarted
 from strategies.judgement import Judgement, Verdict
 from strategies.plan import Analyse, Baseline, Deploy, Drain, Hold, Plan, Promote, Retire, Route, Step, title
@@ -61,20 +61,20 @@ class Engine:
                 if rejection:
                     return self._go_back(*_outcome(rejection))
         except LabError as error:
-            return self.give_up(error, index)
+            return self.give_up(error)
         except Exception as error:
             # a fault of our own must not leave users with a candidate that nobody judges
             logging.exception("step %d failed in a way that nobody foresaw", index)
-            return self.give_up(CouldNotRun(f"the lab itself failed: {error!r}"), index)
+            return self.give_up(CouldNotRun(f"the lab itself failed: {error!r}"))
         if self._promoted:
             return self._end(Outcome.PROMOTED, 0, self._promotion())
         return self._end(Outcome.COMPLETED, 0, "all steps done")
 
-    def give_up(self, error: LabError, index: int = 0) -> Ended:
-        """End the run because of `error`: back to stable before promotion; after it, on to the end from step `index` on."""
+    def give_up(self, error: LabError) -> Ended:
+        """End the run because of `error`: back to stable before promotion, on to the end after it."""
         interrupted = isinstance(error, Interrupted)
         if self._promoted:
-            return self._complete(index, f"{error} after promotion, so the rest was completed" if interrupted else f"but then: {error}")
+            return self._complete(f"{error} after promotion, so the rest was completed" if interrupted else f"but then: {error}")
         if interrupted:
             return self._go_back(Outcome.INTERRUPTED, error.exit_code, f"{error} before promotion")
         return self._go_back(Outcome.ERROR, CouldNotRun.exit_code, str(error))
@@ -87,9 +87,9 @@ class Engine:
             return self._end(Outcome.ERROR, 3, reason, left)
         return self._end(outcome, exit_code, f"{reason}; rolled back, stable has all the traffic" if self._plan.way_back else reason)
 
-    def _complete(self, first: int, reason: str) -> Ended:
+    def _complete(self, reason: str) -> Ended:
         after = next(index for index, step in enumerate(self._plan.steps) if isinstance(step, Promote)) + 1
-        rest = list(enumerate(self._plan.steps))[max(first, after) :]
+        rest = list(enumerate(self._plan.steps))[after:]
         left = self._persist([(index, step, False) for index, step in rest if not isinstance(step, Hold)])
         if left:
             return self._end(Outcome.ERROR, 3, reason, left)
@@ -104,7 +104,10 @@ class Engine:
             index, _, way_back = remaining[0]
             try:
                 self._step(index, way_back=way_back)
-            except LabError as error:
+            except Exception as error:
+                # whatever it is: as long as a step of the way out is not done, users may be where they should not be
+                if not isinstance(error, LabError):
+                    logging.exception("a step of the way out failed in a way that nobody foresaw")
                 if self._clock.monotonic() >= deadline:
                     self._note(f"gave up after {self._timeout:g} s: {error}")
                     return "; ".join(title(step) for _, step, _ in remaining)
@@ -119,7 +122,10 @@ class Engine:
         if self._unwitnessed:
             try:
                 self._ask_second_witness(self._unwitnessed)
-            except LabError as error:
+            except Exception as error:
+                # how the run ended is known already, and no witness changes it
+                if not isinstance(error, LabError):
+                    logging.exception("the second witness failed in a way that nobody foresaw")
                 self._note(f"the second witness did not answer: {error}")
         ended = Ended(at=self._clock.now(), outcome=outcome, exit_code=exit_code, reason=reason, left=left)
         self._write(ended)
@@ -155,10 +161,10 @@ class Engine:
             case Analyse(seconds):
                 return self._analyse(seconds)
             case Promote(slot):
-                self._platform.route(Traffic(stable=slot))
+                self._promote(slot)
             case Hold(seconds, phase):
                 self._phase(phase, self._traffic())
-                self._pass_time(seconds)
+                self._clock.sleep(seconds)
             case Drain(slot):
                 self._drain(slot)
             case Retire(slot):
@@ -170,13 +176,13 @@ class Engine:
     def _baseline(self, seconds: float) -> None:
         self._phase("baseline", self._traffic())
         since = self._clock.now()
-        self._pass_time(seconds)
+        self._clock.sleep(seconds)
         objective = self._witness.baseline(since, self._clock.now())
         if objective:
             self._write(objective)
 
     def _route(self, traffic: Traffic, *, way_back: bool) -> None:
-        old = self._traffic() or traffic
+        old = self._traffic_before(traffic, way_back=way_back)
         if not way_back:
             self._require_capacity(traffic)
         self._phase("way back" if way_back else f"{traffic.weight} %", traffic)
@@ -210,6 +216,23 @@ class Engine:
                 probes=answers.probes,
             )
         )
+
+    def _traffic_before(self, traffic: Traffic, *, way_back: bool) -> Traffic:
+        """What the routes were. On the way back nobody waits for a platform that cannot tell: the weight is set to 0 all the same."""
+        try:
+            return self._traffic() or traffic
+        except Exception:
+            if not way_back:
+                raise
+            logging.exception("the way back begins without knowing where it begins")
+            return traffic
+
+    def _promote(self, slot: Slot) -> None:
+        """Move the role to a slot that has all the traffic already; one that lost it since was not judged to be left alone."""
+        traffic = self._traffic()
+        if traffic is None or traffic.percent(slot) != 100:
+            raise CouldNotRun(f"{slot} does not have all the traffic, so it is not promoted; something else has changed the routes")
+        self._platform.route(Traffic(stable=slot))
 
     def _require_capacity(self, traffic: Traffic) -> None:
         """No ready replica, no weight. Stable's own readiness never blocks the way forward: a broken stable is why one goes there."""
@@ -256,12 +279,6 @@ class Engine:
     def _traffic(self) -> Traffic | None:
         return self._platform.observe().traffic
 
-    def _pass_time(self, seconds: float) -> None:
-        """Let `seconds` pass in short naps, so that an interruption is answered at once."""
-        deadline = self._clock.monotonic() + seconds
-        while (left := deadline - self._clock.monotonic()) > 0:
-            self._clock.sleep(min(0.2, left))
-
     def _phase(self, name: str, traffic: Traffic | None) -> None:
         self._write(PhaseStarted(at=self._clock.now(), name=name, weight=traffic.weight if traffic else 0))
 
@@ -269,10 +286,10 @@ class Engine:
         self._write(Noted(at=self._clock.now(), text=text))
 
     def _write(self, event: AnyEvent) -> None:
-        """Write an event down. On the way out a full disk must not keep users at a candidate that nobody judges."""
+        """Write an event down. On the way out no full disk and no closed terminal may keep users at a candidate that nobody judges."""
         try:
             self._journal.write(event)
-        except StoreRefused:
+        except Exception:
             if not self._leaving:
                 raise
             logging.exception("not written down: %r", event)

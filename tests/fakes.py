@@ -318,12 +318,12 @@ class ListJournal:
         self._story: Story = [] if story is None else story
 
     def write(self, event: AnyEvent) -> None:
-        self._story.append(event)
         self.writes += 1
-        if self.refuse_from is not None and self.writes >= self.refuse_from:
-            raise self.error("events.jsonl cannot be written: no space left on device")
         if self.kill_at == self.writes and not self.kill_after:
             raise Killed
+        self._story.append(event)
+        if self.refuse_from is not None and self.writes >= self.refuse_from:
+            raise self.error("events.jsonl cannot be written: no space left on device")
         self.events.append(event)
         if self.kill_at == self.writes:
             raise Killed

@@ -9,6 +9,9 @@ from platforms.local.envoy_config import traffic_of
 from strategies.errors import ToolFailed
 from strategies.traffic import Slot, Traffic
 
+NO_KEEP_ALIVE = httpx.Limits(max_keepalive_connections=0)
+"""Questions are few and to loopback: a connection each leaves none behind that somebody would have to close."""
+
 
 class Host(msgspec.Struct, frozen=True):
     """An endpoint as Envoy sees it: `healthy` means that it would be sent requests; `in_flight` were and are not answered."""
@@ -27,7 +30,7 @@ class EnvoyAdmin:
 
     def __init__(self, port: int) -> None:
         # the machine's proxy settings are not for loopback
-        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=2.0, trust_env=False)
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=2.0, trust_env=False, limits=NO_KEEP_ALIVE)
 
     def ready(self) -> bool:
         """Whether Envoy serves; False also while it does not listen yet."""

@@ -86,10 +86,12 @@ def routes(traffic: Traffic) -> Json:
 
 def traffic_of(version_info: str) -> Traffic | None:
     """The traffic that `routes` rendered under this version; None for a version that is not ours."""
-    match version_info.split("/"):
-        case [stable, weight, _] if stable in set(Slot) and weight.isdigit():
-            return Traffic(stable=Slot(stable), weight=int(weight))
-    return None
+    stable, *rest = version_info.split("/")
+    try:
+        weight, _ = rest
+        return Traffic(stable=Slot(stable), weight=int(weight))
+    except ValueError:
+        return None
 
 
 def endpoints(slot: Slot, ports: Sequence[int]) -> Json:

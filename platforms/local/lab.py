@@ -65,15 +65,16 @@ def stop(folder: Path, *, clock: Clock) -> tuple[str, ...]:
     if lab is None:
         return ()
     clock.shield()
-    killed = processes.stop([replica.process for replica in lab.replicas], clock=clock, grace=STOP_GRACE)
+    served = [process for process in lab.processes() if process not in lab.tools]
+    killed = processes.stop(served, clock=clock, grace=STOP_GRACE)
     killed += processes.stop(lab.tools, clock=clock, grace=STOP_GRACE)
     file.remove()
     return killed
 
 
 def complete(lab: Lab) -> bool:
-    """Whether all of its processes live and its proxy has routes: False for one whose start was cut off."""
-    return all(map(processes.alive, lab.processes())) and EnvoyAdmin(lab.admin_port).traffic() is not None
+    """Whether its proxy and Prometheus live and there are routes: False for one whose start was cut off."""
+    return all(map(processes.alive, lab.tools)) and EnvoyAdmin(lab.admin_port).traffic() is not None
 
 
 def note_run(folder: Path, run: str) -> None:
@@ -105,7 +106,7 @@ def _wait_until_up(lab: Lab, *, clock: Clock, timeout: float) -> None:
 def _wait_until_answers(tool: Process, answers: Callable[[], bool], *, clock: Clock, timeout: float) -> None:
     def up() -> bool:
         if not processes.alive(tool):
-            raise CouldNotRun(f"{tool.name} ended at start: {processes.last_words(tool)}")
+            raise CouldNotRun(f"{tool.name} ended at start: {processes.last_words(tool, lines=3)}")
         return answers()
 
     wait_until(up, timeout=timeout, clock=clock, reason=lambda: f"{tool.name} does not answer: {processes.last_words(tool)}")

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from platforms.local import envoy_config, processes, prometheus_config
-from platforms.local.envoy_admin import EnvoyAdmin, Host
+from platforms.local.envoy_admin import NO_KEEP_ALIVE, EnvoyAdmin, Host
 from platforms.local.ports import free_ports
 from platforms.local.state import Lab, Process, Replica, StateFile, write_atomically
 from strategies.errors import CouldNotRun, NotReady, RouteRefused, ToolFailed
@@ -40,12 +40,24 @@ class LocalPlatform:
         self._lab = lab
         self._admin = EnvoyAdmin(lab.admin_port)
         # the machine's proxy settings are not for loopback
-        self._client = httpx.Client(timeout=1.0, trust_env=False)
+        self._client = httpx.Client(timeout=1.0, trust_env=False, limits=NO_KEEP_ALIVE)
 
     @property
     def lab(self) -> Lab:
         """What the state file says."""
         return self._lab
+
+    @property
+    def gateway(self) -> str:
+        """Where users send their requests."""
+        return f"http://127.0.0.1:{self._lab.gateway_port}"
+
+    def note_users(self, pid: int | None, log: Path = Path()) -> None:
+        """Write down the users' process, which is somebody else's child but runs on our account; None once it has ended."""
+        users = None if pid is None else processes.named("users", pid, log)
+        if users != self._lab.users:
+            self._lab = msgspec.structs.replace(self._lab, users=users)
+            self._file.write(self._lab)
 
     def deploy(self, slot: Slot, release: Release) -> None:
         """See `strategies.platform.Platform`. Another version in the slot is retired first: weight 0, then exchange, then weight.
@@ -55,21 +67,20 @@ class LocalPlatform:
         """
         if any(replica.version != release.version for replica in self._lab.in_slot(slot)):
             self.retire(slot)
-        # dead ones, and those whose start or end was cut off by a crash of labctl
-        self._remove([replica for replica in self._lab.in_slot(slot) if not replica.ready or not processes.alive(replica.process)])
-        replicas = self._lab.in_slot(slot)
-        self._remove(replicas[release.replicas :])
+        replicas = [replica for replica in self._lab.in_slot(slot) if self._counts(replica, release)]
+        self._remove([replica for replica in self._lab.in_slot(slot) if replica not in replicas[: release.replicas]])
         self._start(slot, release.version, release.replicas - len(replicas))
 
     def replace(self, slot: Slot, release: Release, how: Replacement) -> None:
         """See `strategies.platform.Platform`."""
-        old = list(self._lab.in_slot(slot))
+        old = [replica for replica in self._lab.in_slot(slot) if not self._counts(replica, release)]
+        missing = release.replicas - (len(self._lab.in_slot(slot)) - len(old))
         match how:
             case Replacement.RECREATE:
                 self._remove(old)
-                self._start(slot, release.version, release.replicas)
+                self._start(slot, release.version, missing)
             case Replacement.ROLLING:
-                for _ in range(release.replicas):
+                for _ in range(missing):
                     self._start(slot, release.version, 1)
                     self._remove([old.pop(0)] if old else [])
                 self._remove(old)
@@ -121,22 +132,25 @@ class LocalPlatform:
             in_flight=sum(host.in_flight for host in hosts),
         )
 
+    def _counts(self, replica: Replica, release: Release) -> bool:
+        """Whether a replica is one of the release: not a dead one, nor one whose start or end was cut off by a crash of labctl."""
+        return replica.version == release.version and replica.ready and processes.alive(replica.process)
+
     def _start(self, slot: Slot, version: str, count: int) -> None:
-        """Have `count` more replicas, ready and known to the proxy."""
-        if count <= 0:
-            return
-        started = [self._spawn(slot, version, port) for port in free_ports(count)]
+        """Have `count` more replicas (none if it is not positive); then all that are ready are known to the proxy."""
+        started = [self._spawn(slot, version, port) for port in free_ports(max(0, count))]
         for replica in started:
             self._wait_until_ready(replica)
-        ready = {replica.port for replica in started}
-        self._save(msgspec.structs.replace(replica, ready=True) if replica.port in ready else replica for replica in self._lab.replicas)
+        new = {replica.port for replica in started}
+        self._save(msgspec.structs.replace(replica, ready=True) if replica.port in new else replica for replica in self._lab.replicas)
         self._publish(slot)
-        # only those that it finds healthy would be sent requests
+        # only those that it finds healthy would be sent requests; also those of a start that was cut off before this
+        ready = {replica.port for replica in self._lab.in_slot(slot) if replica.ready}
         wait_until(
             lambda: ready <= {host.port for host in self._admin.hosts() if host.healthy},
             timeout=self._timeout,
             clock=self._clock,
-            reason=lambda: f"the proxy does not find all of the {count} new replicas of {version} in {slot} ready",
+            reason=lambda: f"the proxy does not find all {len(ready)} replicas of {version} in {slot} ready",
         )
 
     def _spawn(self, slot: Slot, version: str, port: int) -> Replica:

@@ -46,15 +46,27 @@ def start(
             ],
             setsid=True,
         )
-        process = Process(name=name, pid=pid, started=psutil.Process(pid).create_time(), log=str(log))
+        process = named(name, pid, log)
         record(process)
         os.write(write_end, b"go\n")
-    except (OSError, psutil.Error) as error:
+    except OSError as error:
         raise ToolFailed(f"{name} could not be started ({error})", tuple(command)) from error
     finally:
         os.close(read_end)
         os.close(write_end)
     return process
+
+
+def named(name: str, pid: int, log: Path) -> Process:
+    """The process as the state file names it.
+
+    Raises:
+        ToolFailed: it has ended already.
+    """
+    try:
+        return Process(name=name, pid=pid, started=_started(psutil.Process(pid)), log=str(log))
+    except psutil.Error as error:
+        raise ToolFailed(f"{name} ended at once; what it said is in {log}") from error
 
 
 def alive(process: Process) -> bool:
@@ -63,7 +75,7 @@ def alive(process: Process) -> bool:
         os.waitpid(process.pid, os.WNOHANG)
     try:
         found = psutil.Process(process.pid)
-        return abs(found.create_time() - process.started) < 1.0 and found.status() != psutil.STATUS_ZOMBIE
+        return abs(_started(found) - process.started) < 1.0 and found.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
@@ -88,6 +100,15 @@ def last_words(process: Process, lines: int = 1) -> str:
             return "\n".join(deque((line.rstrip() for line in file if line.strip()), maxlen=lines))
     except OSError:
         return ""
+
+
+def _started(process: psutil.Process) -> float:
+    """When it started, by a clock that nobody sets.
+
+    Linux counts from the boot, and psutil adds a boot time that moves with the wall clock. It is taken off again, else every
+    process would be somebody else after the clock was set.
+    """
+    return process.create_time() - (psutil.boot_time() if psutil.LINUX else 0.0)
 
 
 def _signal(processes: Sequence[Process], number: signal.Signals) -> None:

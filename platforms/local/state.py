@@ -6,6 +6,7 @@ so a kill in the middle leaves the old file or the new one. One writer at a time
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from strategies.traffic import Slot
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """A process of the lab: `started` is its start time (seconds since the epoch) as the system tells it."""
+    """A process of the lab: `started` is its start time (seconds) as the system tells it."""
 
     name: str
     pid: int
@@ -45,6 +46,7 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
         store: the model store that the replicas load from.
         run: the folder of the run that changes the lab; empty when none does. Left behind by a run that died.
         tools: the proxy and Prometheus.
+        users: the load generator of a run, which ends with the labctl that started it.
     """
 
     gateway_port: int
@@ -54,14 +56,16 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
     run: str = ""
     tools: tuple[Process, ...] = ()
     replicas: tuple[Replica, ...] = ()
+    users: Process | None = None
 
     def in_slot(self, slot: Slot) -> tuple[Replica, ...]:
         """The replicas in `slot`."""
         return tuple(replica for replica in self.replicas if replica.slot is slot)
 
     def processes(self) -> Sequence[Process]:
-        """Everything, the servers of the model first, the proxy and Prometheus last."""
-        return (*(replica.process for replica in self.replicas), *self.tools)
+        """Everything, the users first, the proxy and Prometheus last."""
+        users = (self.users,) if self.users else ()
+        return (*users, *(replica.process for replica in self.replicas), *self.tools)
 
 
 class StateFile:
@@ -108,4 +112,6 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise StoreRefused(f"{path} cannot be written ({error.strerror}); free space or choose another folder") from error

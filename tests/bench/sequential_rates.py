@@ -16,7 +16,7 @@ from scipy.special import betaln, xlogy
 from impact.sequential import Comparison, log_evidence
 from strategies.judgement import Count
 
-MARGIN, DETECT, BASELINE = 0.02, 0.10, 250
+MARGIN, DETECT, SHARE, BASELINE = 0.02, 0.10, 0.1, 250
 ALPHA = 0.05 / 3
 LIMIT = log(1 / ALPHA)
 EVERY = 5
@@ -56,9 +56,7 @@ TESTS: dict[str, tuple[Test, int]] = {
 }
 
 
-def crossings(
-    test: Test, stable: Array, excess: float, *, share: float = 0.1, baseline: int = BASELINE, runs: int = 500, limit: float = LIMIT
-) -> Array:
+def crossings(test: Test, stable: Array, excess: float, *, baseline: int, runs: int = 500) -> Array:
     """After how many candidate requests each run proves harm, inf where it does not.
 
     `stable` is the ratio of stable at each request of the candidate, as many as a run has; the candidate's is `excess` more.
@@ -71,12 +69,12 @@ def crossings(
     found = []
     for _ in range(runs // 50):
         comparison = Comparison(
-            margin=MARGIN, detect=DETECT, share=share, baseline=Count(int(random.binomial(baseline, stable[0])), baseline)
+            margin=MARGIN, detect=DETECT, share=SHARE, baseline=Count(int(random.binomial(baseline, stable[0])), baseline)
         )
         k_c = (random.random(shape) < stable + excess).cumsum(axis=1).astype(float)
-        between = random.negative_binomial(1, share, shape)
+        between = random.negative_binomial(1, SHARE, shape)
         n_s, k_s = between.cumsum(axis=1).astype(float), random.binomial(between, stable).cumsum(axis=1).astype(float)
-        proved = test(comparison, k_c[:, looks], n_c[:, looks], k_s[:, looks], n_s[:, looks]) >= limit
+        proved = test(comparison, k_c[:, looks], n_c[:, looks], k_s[:, looks], n_s[:, looks]) >= LIMIT
         found.append(np.where(proved.any(axis=1), n_c[0, looks][proved.argmax(axis=1)], np.inf))
     return np.concatenate(found)
 
@@ -101,8 +99,8 @@ def main() -> None:
 
 
 def say(line: str) -> None:
-    """Print at once: the table takes a few minutes."""
-    print(line, flush=True)  # noqa: T201  the table is what this program is for
+    """Print at once: the table takes a minute or two."""
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,10 @@ def lab(request: pytest.FixtureRequest, store: Path, tmp_path_factory: pytest.Te
 def platform(lab: Backend) -> Platform:
     """The platform with one replica of v1 in blue, which has all the traffic, and nothing in green."""
     platform = lab.connect()
+    traffic = platform.observe().traffic
+    if traffic and platform.observe().slots[Slot.BLUE].version not in {"", "v1"}:
+        # blue is exchanged while nobody looks
+        platform.route(Traffic(stable=Slot.GREEN))
     platform.deploy(Slot.BLUE, Release(version="v1", replicas=1))
     platform.route(Traffic(stable=Slot.BLUE))
     # whatever the test before left there has nobody to be polite to

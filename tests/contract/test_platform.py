@@ -11,7 +11,7 @@ from cli.clock import SystemClock
 from impact.binomial import plausible
 from strategies.errors import CouldNotRun, Interrupted, NotReady
 from strategies.plan import Release
-from strategies.platform import Platform, SlotState, State
+from strategies.platform import Platform, Replacement, SlotState, State
 from strategies.traffic import Slot, Traffic
 from strategies.userlog import REQUEST_ID_HEADER
 from tests.contract.backend import TAMPERED, Backend
@@ -20,6 +20,7 @@ from tests.contract.gateway import Answer, Gateway, answered
 BLUE, GREEN = Slot.BLUE, Slot.GREEN
 V1 = Answer(200, "blue", "v1")
 V2 = Answer(200, "green", "v2")
+V2_IN_BLUE = Answer(200, "blue", "v2")
 V1_IN_GREEN = Answer(200, "green", "v1")
 
 
@@ -168,6 +169,47 @@ def test_a_deployment_that_was_interrupted_can_be_undone(platform: Platform, lab
     lab.connect().retire(GREEN)
 
     assert lab.replicas(GREEN) == frozenset()
+
+
+# --- replace -----------------------------------------------------------------------------------------------------
+
+
+def test_rolling_exchanges_every_replica_and_no_user_notices(platform: Platform, lab: Backend, gateway: Gateway) -> None:
+    before = lab.replicas(BLUE)
+
+    with gateway.users() as answers:
+        platform.replace(BLUE, release("v2", 2), Replacement.ROLLING)
+        replaced = len(answers)
+        wait_for(lambda: len(answers) > replaced + 20)
+
+    assert platform.observe() == State(
+        traffic=Traffic(stable=BLUE), slots={BLUE: SlotState(version="v2", replicas=2, ready=2), GREEN: SlotState()}
+    )
+    assert lab.replicas(BLUE).isdisjoint(before)
+    assert set(answers) == {V1, V2_IN_BLUE}
+    assert set(answers[replaced + 4 :]) == {V2_IN_BLUE}
+
+
+def test_recreate_ends_the_old_before_the_new_begins_and_says_whose_fault_that_is(
+    platform: Platform, lab: Backend, gateway: Gateway
+) -> None:
+    """In between nobody is there, and the proxy's own 503 bears the slot's name."""
+    before = lab.replicas(BLUE)
+
+    with gateway.users() as answers:
+        wait_for(lambda: V1 in answers)
+        platform.replace(BLUE, release("v2"), Replacement.RECREATE)
+        replaced = len(answers)
+        wait_for(lambda: len(answers) > replaced + 20)
+
+    assert platform.observe() == State(
+        traffic=Traffic(stable=BLUE), slots={BLUE: SlotState(version="v2", replicas=1, ready=1), GREEN: SlotState()}
+    )
+    assert lab.replicas(BLUE).isdisjoint(before)
+    nobody = Answer(503, "blue", "")
+    assert set(answers) == {V1, nobody, V2_IN_BLUE}
+    assert V1 not in answers[answers.index(V2_IN_BLUE) :]
+    assert set(answers[replaced + 4 :]) == {V2_IN_BLUE}
 
 
 # --- route -------------------------------------------------------------------------------------------------------

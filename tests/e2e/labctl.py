@@ -84,7 +84,7 @@ class Labctl:
         """The events of the newest run; a line that is being written is left out."""
         files = sorted(self.runs.glob("*/events.jsonl"))
         lines = files[-1].read_bytes().split(b"\n")[:-1] if files else []
-        return [msgspec.json.decode(line, type=AnyEvent) for line in lines]  # type: ignore[arg-type] # a union is a type to msgspec
+        return [msgspec.json.decode(line, type=AnyEvent) for line in lines]
 
     def wait_for(self, what: str, condition: Callable[[], object], timeout: float = 40.0) -> None:
         """Wait for a condition of the newest run."""

@@ -1,8 +1,5 @@
-"""A store with every version, trained once, and replicas as real processes."""
+"""The versions of the store, and replicas as real processes."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -19,27 +16,6 @@ from tests.unit.app.replica import Replica
 
 ClientFactory = Callable[..., Client]
 ReplicaFactory = Callable[..., Replica]
-
-
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All five versions of the default seed, trained as a person would."""
-    directory = tmp_path_factory.mktemp("store")
-    command = [sys.executable, "-m", "app.training", "--store", str(directory)]
-    environment = {**os.environ, "PYTHONHASHSEED": "1"}
-    # side by side, as training v2-slow is mostly waiting; a store may well have two writers
-    waiting = subprocess.Popen([*command, "v2-slow"], env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        others = subprocess.run(
-            [*command, "v1", "v2", "v2-broken", "v2-wrong"], env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=120
-        )
-        slow, _ = waiting.communicate(timeout=120)
-    finally:
-        waiting.kill()
-        waiting.wait()
-    assert waiting.returncode == 0
-    (directory / "training.log").write_text(others.stdout + slow)
-    return directory
 
 
 @pytest.fixture(scope="session")

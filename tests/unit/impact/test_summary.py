@@ -280,7 +280,7 @@ def test_the_candidate_is_stable_from_its_promotion_on() -> None:
     assert [(found.name, found.roles.stable.slot, found.roles.stable.version, found.intended_weight) for found in phases[-4:]] == [
         ("deploy v2 ×2", "blue", "v1", 10),
         ("100 %", "blue", "v1", 100),
-        ("promoted, the old version warm", "green", "v2", 0),
+        ("promoted", "green", "v2", 0),
         ("drain", "green", "v2", 0),
     ]
     assert phases[-2].roles.candidate.requests == 0

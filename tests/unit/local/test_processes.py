@@ -61,7 +61,7 @@ def test_the_program_begins_only_after_it_was_recorded(start: Start, tmp_path: P
 
     assert seen == [(process, False)]
     assert processes.alive(process)
-    assert psutil.Process(process.pid).create_time() == pytest.approx(process.started, abs=0.1)
+    assert processes.named(process.name, process.pid, Path(process.log)) == process
     stop(process)
 
 
@@ -194,7 +194,7 @@ def test_a_pid_that_nobody_has_is_not_alive(start: Start) -> None:
 
 def test_a_zombie_of_somebody_elses_is_not_alive() -> None:
     """Of its own dead children a labctl keeps none; those of a labctl that hangs are zombies as long as it does."""
-    script = "import subprocess, time; print(subprocess.Popen(['sleep', '0']).pid, flush=True); time.sleep(60)"
+    script = "import subprocess, time; child = subprocess.Popen(['sleep', '0']); print(child.pid, flush=True); time.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     try:
         assert parent.stdout is not None

@@ -27,6 +27,7 @@ LAB = Lab(
     run="/runs/1",
     tools=(process("envoy"), process("prometheus")),
     replicas=(GREEN, BLUE),
+    users=process("users"),
 )
 
 
@@ -125,8 +126,8 @@ def test_a_reader_sees_the_old_file_or_the_new_one_and_never_half(tmp_path: Path
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_replicas_are_found_by_slot_and_ended_before_the_proxy() -> None:
+def test_replicas_are_found_by_slot_and_stand_between_the_users_and_the_proxy() -> None:
     assert LAB.in_slot(Slot.BLUE) == (BLUE,)
     assert LAB.in_slot(Slot.GREEN) == (GREEN,)
-    assert [one.name for one in LAB.processes()] == ["green-v2", "blue-v1", "envoy", "prometheus"]
+    assert [one.name for one in LAB.processes()] == ["users", "green-v2", "blue-v1", "envoy", "prometheus"]
     assert BLUE.instance == "127.0.0.1:2001"

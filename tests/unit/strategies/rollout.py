@@ -1,5 +1,7 @@
 """A canary of v2 in virtual time: the world that outlives each labctl, and one labctl after the other that works on it."""
 
+from itertools import groupby
+
 from strategies.canary import CanaryOptions, canary
 from strategies.engine import Engine
 from strategies.errors import Interrupted, LabError
@@ -104,6 +106,15 @@ def promoted(plan: Plan, events: list[AnyEvent]) -> bool:
     """Whether the end of the promotion is written."""
     ended = {event.index for event in events if isinstance(event, StepEnded) and not event.way_back}
     return any(isinstance(plan.steps[index], Promote) for index in ended)
+
+
+def require_rolled_back(rollout: Rollout) -> None:
+    """Fail unless the last thing was a complete way back."""
+    changes = changes_of_each_way_back(rollout.story)[-1]
+    assert [change for change, _ in groupby(changes)] == [ROUTE_BACK, ("retire", Slot.GREEN)]
+    assert rollout.platform.state() == rollout.stable_alone
+    assert rollout.platform.broken == []
+    assert isinstance(rollout.journal.events[-1], Ended)
 
 
 def changes_of_each_way_back(story: Story) -> list[list[Call]]:

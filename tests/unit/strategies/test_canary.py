@@ -18,7 +18,7 @@ def route(weight: int) -> Route:
     return Route(Traffic(stable=BLUE, weight=weight))
 
 
-PROMOTION = (Promote(GREEN), Hold(7.0, "promoted, the old version warm"), Drain(BLUE), Retire(BLUE))
+PROMOTION = (Promote(GREEN), Hold(7.0, "promoted"), Drain(BLUE), Retire(BLUE))
 BEFORE, JUDGED = Baseline(6.0), Analyse(30.0)
 
 
@@ -65,7 +65,7 @@ def test_the_slots_change_places_where_green_is_stable() -> None:
         Route(Traffic(stable=GREEN, weight=100)),
         Analyse(45.0),
         Promote(BLUE),
-        Hold(5.0, "promoted, the old version warm"),
+        Hold(5.0, "promoted"),
         Drain(GREEN),
         Retire(GREEN),
     )

@@ -90,7 +90,7 @@ def test_the_record_tells_the_phases_the_shares_and_the_looks() -> None:
         ("10 %", 10),
         ("deploy v2 ×3", 10),
         ("100 %", 100),
-        ("promoted, the old version warm", 0),
+        ("promoted", 0),
         ("drain", 0),
     ]
     assert [event.seconds for event in events if isinstance(event, ObjectiveSet)] == [0.25]

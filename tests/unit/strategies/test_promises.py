@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-from hypothesis import given, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from strategies.canary import CanaryOptions
@@ -97,11 +97,12 @@ def scenarios_with(fault: st.SearchStrategy[Fault | None]) -> st.SearchStrategy[
 
 
 scenarios = scenarios_with(st.none() | faults(st.sampled_from([0.0, 2.0, inf])))
-thorough = settings(max_examples=300, deadline=None)
+thorough = settings(max_examples=200, deadline=None, report_multiple_bugs=False)
 
 
 def prepare(scenario: Scenario) -> Rollout:
     """The world of a scenario, in which at every moment users are watched: whoever has weight must be able to carry it."""
+    note(str(scenario))
     rollout = Rollout(scenario.options)
     platform, witness, journal = rollout.platform, rollout.witness, rollout.journal
     platform.start_seconds, platform.drain_seconds = scenario.start_seconds, scenario.drain_seconds
@@ -130,9 +131,12 @@ def perform(scenario: Scenario) -> tuple[Rollout, Ended]:
     for kill in scenario.kills:
         rollout.journal.kill_at, rollout.journal.kill_after = rollout.journal.writes + kill.write, kill.after
         try:
-            return rollout, proceed()
+            ended = proceed()
         except Killed:
             proceed = rollout.abort if kill.then_abort else rollout.resume
+        else:
+            rollout.journal.kill_at = None
+            return rollout, ended
     rollout.journal.kill_at = None
     return rollout, proceed()
 
