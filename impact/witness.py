@@ -85,7 +85,12 @@ class UsersWitness:
         probed = self._probed[1]
         if probe:
             probed += self._probe()
-        slots = [request.slot for request in self._sent(since) if request.slot] + probed
+        try:
+            users = self._sent(since)
+        except WitnessLost:
+            # a change of routes can be seen by probes alone, and the way back must not wait for a lost log; `look` does not forgive it
+            users = []
+        slots = [request.slot for request in users if request.slot] + probed
         candidate = slots.count(new.candidate)
         # the shares of one and the same slot: promotion may have swapped who is stable
         shares = new.percent(new.candidate) / 100, old.percent(new.candidate) / 100

@@ -25,10 +25,15 @@ _random = random.Random(SEED)
 BEFORE, AFTER = _random.randrange(PROMOTE), _random.randrange(PROMOTE + 1, len(STEPS))
 
 
-def at_steps(*chosen: int) -> pytest.MarkDecorator:
-    """Every step; all but the chosen ones only where everything is tried."""
-    marks = [pytest.param(step, id=name, marks=[] if step in chosen else pytest.mark.everything) for step, name in enumerate(STEPS)]
-    return pytest.mark.parametrize("step", marks)
+def at_every_step(name: str, before: str, after: str) -> pytest.MarkDecorator:
+    """Every step with both values of `name`; only the two seeded pairs where not everything is tried."""
+    chosen = {(BEFORE, before), (AFTER, after)}
+    pairs = [
+        pytest.param(step, value, id=f"{words}-{value}", marks=[] if (step, value) in chosen else pytest.mark.everything)
+        for step, words in enumerate(STEPS)
+        for value in (before, after)
+    ]
+    return pytest.mark.parametrize(("step", name), pairs)
 
 
 def wait_for(labctl: Labctl, step: int) -> None:
@@ -68,12 +73,11 @@ def asked_all_the_time(labctl: Labctl) -> Iterator[None]:
     assert bad == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-@at_steps(BEFORE, AFTER)
-def test_a_signal_leads_back_before_promotion_and_on_after_it(labctl: Labctl, step: int, number: signal.Signals) -> None:
+@at_every_step("name", "SIGINT", "SIGTERM")
+def test_a_signal_leads_back_before_promotion_and_on_after_it(labctl: Labctl, step: int, name: str) -> None:
     with labctl.started("rollout", "canary", *QUICK, "--json") as rollout:
         wait_for(labctl, step)
-        rollout.send_signal(number)
+        rollout.send_signal(signal.Signals[name])
         out, err = rollout.communicate(timeout=90)
 
     promoted = promotion_written(labctl)
@@ -86,8 +90,7 @@ def test_a_signal_leads_back_before_promotion_and_on_after_it(labctl: Labctl, st
     assert labctl.left_running() == []
 
 
-@pytest.mark.parametrize("command", ["abort", "resume"])
-@at_steps(BEFORE, AFTER)
+@at_every_step("command", "resume", "abort")
 def test_a_killed_labctl_leaves_stable_serving_until_abort_or_resume_ends_it(labctl: Labctl, step: int, command: str) -> None:
     assert labctl.run("up").returncode == 0
     with asked_all_the_time(labctl):

@@ -63,7 +63,7 @@ def test_the_slots_change_places_where_green_is_stable() -> None:
         Baseline(5.0),
         Deploy(BLUE, Release(version="v3", replicas=2)),
         Route(Traffic(stable=GREEN, weight=100)),
-        Analyse(45.0),
+        Analyse(55.0),
         Promote(BLUE),
         Hold(5.0, "promoted"),
         Drain(GREEN),

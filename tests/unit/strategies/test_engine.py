@@ -5,9 +5,9 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from strategies.engine import PROBE_AFTER
 from strategies.events import Ended, Looked, ObjectiveSet, Outcome, PhaseStarted, Settled, StepEnded, StepStarted, Witnessed
 from strategies.judgement import Verdict
+from strategies.performing import PROBE_AFTER
 from strategies.plan import Baseline, Hold, Plan, Release, title
 from strategies.traffic import Slot, Traffic
 from tests.unit.strategies.rollout import OPTIONS, Rollout
