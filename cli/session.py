@@ -21,7 +21,7 @@ from platforms.local.platform import LocalPlatform
 from platforms.local.state import Lab
 from strategies.engine import Engine
 from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError, WitnessLost
-from strategies.events import AnyEvent, Ended, ObjectiveSet, StepEnded, StepStarted
+from strategies.events import AnyEvent, Ended, Noted, ObjectiveSet, StepEnded, StepStarted
 from strategies.plan import Analyse, Baseline, Plan, Promote, Release
 from strategies.traffic import Slot, Traffic
 from strategies.waiting import wait_until
@@ -173,9 +173,11 @@ def carry_out(
 
 def close(folder: RunFolder, ended: Ended | None = None) -> Summary:
     """Summarise a run and write its report; a disk that takes neither must not hide how the run ended."""
-    log = UserLog(folder.requests)
-    log.poll()
-    events = folder.events()
+    log, events = UserLog(folder.requests), folder.events()
+    try:
+        log.poll()
+    except WitnessLost as error:
+        events = (*events, Noted(at=folder.run.started, text=f"what users met is not known: {error}"))
     if ended and ended not in events:
         events = (*events, ended)
     summary = summarise(folder.run, events, log.requests, environment(folder.run))

@@ -1,0 +1,92 @@
+"""The command line: what it says of itself, what its values mean, and that it stays light."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli import main
+from cli.clock import SystemClock
+from cli.lock import exclusive, held
+from cli.parameters import duration, weights
+from strategies.errors import Interrupted, LabError, LockHeld
+
+README = (Path(__file__).parents[3] / "README.md").read_text()
+HEAVY = ("fastapi", "gevent", "httpx", "jinja2", "locust", "matplotlib", "numpy", "psutil", "scipy", "sklearn")
+
+
+def commands() -> list[tuple[str, click.Command]]:
+    group = typer.main.get_command(main.app)
+    found: list[tuple[str, click.Command]] = []
+    for name, command in group.commands.items():  # type: ignore[attr-defined] # a group has commands
+        nested = getattr(command, "commands", None)
+        found += [(f"{name} {inner}", command.commands[inner]) for inner in nested] if nested else [(name, command)]
+    return found
+
+
+@pytest.mark.parametrize(("name", "command"), commands(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_command_and_option_explains_itself_and_the_readme_names_it(name: str, command: click.Command) -> None:
+    assert command.help
+    assert all(getattr(parameter, "help", "") for parameter in command.params if parameter.name != "help")
+    assert f"labctl {name}" in README
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """Else `labctl --help` would take seconds."""
+    asked = "import sys; import cli.main; print(*{name.split('.')[0] for name in sys.modules})"
+
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+
+    assert set(HEAVY).isdisjoint(loaded)
+
+
+@given(st.integers(1, 10**6), st.sampled_from([("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)]))
+def test_a_duration_is_its_number_times_its_unit(number: int, unit: tuple[str, float]) -> None:
+    assert duration(f"{number}{unit[0]}") == number * unit[1]
+
+
+@given(st.text())
+def test_any_other_duration_is_refused_in_words(text: str) -> None:
+    if not re.fullmatch(r"\d+(\.\d+)?(ms|s|m|h|)", text.strip()):
+        with pytest.raises(typer.BadParameter, match="is no duration"):
+            duration(text)
+
+
+def test_weights_are_whole_percents() -> None:
+    assert weights("10,25,50") == (10, 25, 50)
+    with pytest.raises(typer.BadParameter, match="whole percents"):
+        weights("10,half")
+
+
+def test_every_error_has_a_promised_exit_code() -> None:
+    def tree(kind: type[LabError]) -> set[int]:
+        return {kind.exit_code}.union(*(tree(below) for below in kind.__subclasses__()))
+
+    assert tree(LabError) == {2, 3, 130}
+
+
+def test_the_lock_names_its_holder_and_is_free_afterwards(tmp_path: Path) -> None:
+    with exclusive(tmp_path, "labctl first"):
+        assert held(tmp_path)
+        with pytest.raises(LockHeld, match="labctl first"), exclusive(tmp_path, "labctl second"):
+            pass
+
+    assert not held(tmp_path)
+
+
+def test_a_signal_is_heard_at_the_next_nap_and_not_behind_the_shield() -> None:
+    clock = SystemClock()
+    with clock.listening():
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            clock.sleep(0)
+        clock.shield()
+        clock.sleep(0)
