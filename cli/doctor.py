@@ -16,5 +16,5 @@ def doctor(install: Annotated[bool, typer.Option("--install", help="Get Promethe
         install_prometheus(lambda text: print(text, file=sys.stderr))
     found = checks()
     for check in found:
-        print(f"{'ok     ' if check.ok else 'MISSING'} {check.name:<12} {check.found}{'' if check.ok else '; ' + check.advice}")
+        print(f"{'ok     ' if check.ok else 'MISSING'} {check.name:<16} {check.found}{'' if check.ok else '; ' + check.advice}")
     raise typer.Exit(0 if all(check.ok for check in found) else 3)

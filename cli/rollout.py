@@ -16,8 +16,9 @@ from strategies.traffic import Slot
 app = typer.Typer(no_args_is_help=True, help="Put the next version live, and measure what it costs the users.")
 
 
-def _duration(help_text: str, *names: str) -> OptionInfo:
-    option: OptionInfo = typer.Option(*names, parser=duration, metavar="DURATION", help=help_text)
+def _duration(help_text: str, *names: str, default: str | bool = False) -> OptionInfo:
+    """An option that is given as 500ms, 30s or 2m; `default` is how the help writes its default."""
+    option: OptionInfo = typer.Option(*names, parser=duration, metavar="DURATION", help=help_text, show_default=default)
     return option
 
 
@@ -30,16 +31,16 @@ def rollout() -> None:
 def canary(
     weight: Annotated[int, typer.Option(help="Percent of the requests that the candidate is judged with.")] = 10,
     steps: Annotated[str, typer.Option(help="Several shares one after the other, such as 10,25,50; instead of --weight.")] = "",
-    hold: Annotated[float, _duration("How long each share is analysed.")] = 55.0,
-    baseline: Annotated[float, _duration("How long stable is watched before.")] = 5.0,
-    keep: Annotated[float, _duration("How long the old version stays warm after.")] = 5.0,
+    hold: Annotated[float, _duration("How long each share is analysed.", default="55s")] = 55.0,
+    baseline: Annotated[float, _duration("How long stable is watched before.", default="5s")] = 5.0,
+    keep: Annotated[float, _duration("How long the old version stays warm after.", default="5s")] = 5.0,
     to: Annotated[str, typer.Option(help="The version to roll out.")] = "v2",
     from_version: Annotated[str, typer.Option("--from", help="The version to start with (v1), only where no lab runs yet.")] = "",
     replicas: Annotated[int, typer.Option(min=0, help="How many replicas all the traffic needs; 0: as many as serve now, else 2.")] = 0,
     rate: Annotated[float, typer.Option(min=0, help="Requests per second of all users; 0 for none.")] = 50.0,
     users: Annotated[int, typer.Option(min=1, help="How many users share the requests.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the users' schedule.")] = 1,
-    timeout: Annotated[float, _duration("How long a deployment, a change of routes or a drain may take.")] = 60.0,
+    timeout: Annotated[float, _duration("How long a deployment, a change of routes or a drain may take.", default="60s")] = 60.0,
     objective: Annotated[
         float | None, _duration("Slower requests count as slow. Default: 5 times stable's p99 in the baseline.", "--objective-latency")
     ] = None,
