@@ -284,22 +284,19 @@ def test_installations_at_the_same_time_never_show_half_a_program(cache: Path, r
     """Whoever looks while others install finds none or a whole one."""
     # large enough that writing it takes a while
     releases.publish("linux-amd64", FAKE.format(version=RELEASE) + "exit 0\n" + "#" * 5_000_000)
-    release = {"the release": partial(from_release, system="linux-amd64", downloads=releases.url)}
-    together = threading.Barrier(4)
-    installed: list[Path] = []
-
-    def install() -> None:
-        together.wait(10)
-        installed.append(prometheus_binary.install(lambda line: None, release))
-
-    threads = [threading.Thread(target=install) for _ in range(4)]
-    for thread in threads:
-        thread.start()
+    # processes, as a thread's fork would hold what another thread writes, and no program runs that is open for writing
+    program = (
+        "from functools import partial\n"
+        "from platforms.local.prometheus_binary import from_release, install\n"
+        f"print(install(lambda line: None, {{'the release': partial(from_release, system='linux-amd64', downloads={releases.url!r})}}))\n"
+    )
+    installing = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(4)]
     kept = cache / "bin/prometheus"
-    while any(thread.is_alive() for thread in threads):
-        assert not kept.exists() or prometheus_binary.version(kept) == RELEASE
-    for thread in threads:
-        thread.join()
+    try:
+        while any(process.poll() is None for process in installing):
+            assert not kept.exists() or prometheus_binary.version(kept) == RELEASE
+    finally:
+        said = [process.communicate(timeout=60)[0] for process in installing]
 
-    assert installed == [kept] * 4
+    assert [line.strip() for line in said] == [str(kept)] * 4
     assert prometheus_binary.version(kept) == RELEASE
