@@ -50,6 +50,8 @@ def start(folder: Path, *, store: Path, port: int, clock: Clock, timeout: float,
     try:
         for name, command in (("envoy", envoy_command), ("prometheus", prometheus_command)):
             processes.start(name, command, log=folder / "logs" / f"{name}.log", record=record)
+        # programs that answer at once leave nothing to wait for, and a signal that came meanwhile is to be heard all the same
+        clock.sleep(0)
         _wait_until_up(lab, clock=clock, timeout=timeout)
     except BaseException:
         # an interruption too: nothing is left running
