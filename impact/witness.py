@@ -60,7 +60,7 @@ class UsersWitness:
 
     def baseline(self, since: datetime, until: datetime) -> ObjectiveSet | None:
         """See `strategies.witness.Witness`. Without any answer nothing is known and None is said."""
-        requests = [request for request in self._sent(since) if request.sent is not None and request.sent < until.timestamp()]
+        requests = self._sent(since, until)
         latencies = [request.latency for request in requests if not request.failed]
         source = "--objective-latency"
         if self._objective is None:
@@ -75,7 +75,7 @@ class UsersWitness:
     def restore(self, objective: ObjectiveSet, since: datetime, until: datetime) -> None:
         """Take up the baseline of a run that is resumed."""
         self._objective = objective.seconds
-        requests = [request for request in self._sent(since) if request.sent is not None and request.sent < until.timestamp()]
+        requests = self._sent(since, until)
         self._baseline = self._counts(requests)
 
     def answers(self, new: Traffic, old: Traffic, since: datetime, *, probe: bool) -> Answers:
@@ -118,7 +118,7 @@ class UsersWitness:
 
     def second_witness(self, since: datetime, until: datetime) -> Witnessed:
         """See `strategies.witness.Witness`."""
-        requests = [request for request in self._sent(since) if request.sent is not None and request.sent < until.timestamp()]
+        requests = self._sent(since, until)
         users = {
             slot.value: Count(sum(r.failed for r in requests if r.slot is slot), sum(r.slot is slot for r in requests)) for slot in Slot
         }
@@ -143,10 +143,11 @@ class UsersWitness:
             reason=f"the candidate served {served} of {len(slots)} requests, which {traffic.weight} % cannot explain",
         )
 
-    def _sent(self, since: datetime) -> list[Request]:
-        """The requests sent since then, as far as they have ended."""
+    def _sent(self, since: datetime, until: datetime | None = None) -> list[Request]:
+        """The requests sent since `since`, and before `until` if that is given, as far as they have ended."""
         self._log.poll()
-        return sent_since(self._log.requests, since.timestamp())
+        requests = sent_since(self._log.requests, since.timestamp())
+        return [request for request in requests if until is None or (request.sent or 0.0) < until.timestamp()]
 
     def _counts(self, requests: list[Request]) -> dict[str, Count]:
         """Bad and all, by metric. Wrong counts only what was predicted; slow needs an objective."""

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from impact.binomial import plausible
+from strategies.traffic import Slot
 from tests.e2e.labctl import Labctl
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "summary.schema.json"
@@ -46,10 +47,9 @@ def test_a_bad_candidate_is_rolled_back_for_its_own_reason(shared: Labctl, reaso
 
 def test_a_candidate_that_never_gets_ready_never_gets_weight(shared: Labctl) -> None:
     with shared.started("rollout", "canary", "--baseline", "0s", "--timeout", "4s", "--json") as rollout:
-        shared.wait_for("candidate", lambda: any(replica.slot == "green" for replica in shared.lab().replicas))
-        for replica in shared.lab().replicas:
-            if replica.slot == "green":
-                psutil.Process(replica.process.pid).suspend()
+        shared.wait_for("candidate", lambda: shared.lab().in_slot(Slot.GREEN))
+        for replica in shared.lab().in_slot(Slot.GREEN):
+            psutil.Process(replica.process.pid).suspend()
         out, err = rollout.communicate(timeout=60)
 
     assert rollout.returncode == 3, err
@@ -61,9 +61,8 @@ def test_a_candidate_that_never_gets_ready_never_gets_weight(shared: Labctl) -> 
 def test_a_candidate_killed_in_the_middle_is_charged_with_its_failures(shared: Labctl) -> None:
     with shared.started("rollout", "canary", "--rate", "150", "--weight", "25", "--baseline", "2s", "--hold", "20s", "--json") as rollout:
         shared.wait_for_step("analyse")
-        for replica in shared.lab().replicas:
-            if replica.slot == "green":
-                psutil.Process(replica.process.pid).kill()
+        for replica in shared.lab().in_slot(Slot.GREEN):
+            psutil.Process(replica.process.pid).kill()
         out, err = rollout.communicate(timeout=60)
 
     assert rollout.returncode == 1, err
