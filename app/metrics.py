@@ -39,6 +39,12 @@ class Metrics:
         self._predictions = Counter(
             "model_api_predictions", "Predictions made, by class.", (*who, "mirrored", "prediction"), registry=self.registry
         )
+        self.log_dropped = Counter(
+            "model_api_prediction_log_dropped", "Predictions that the prediction log could not take.", who, registry=self.registry
+        ).labels(**self._own)
+        self.feedback = Counter(
+            "model_api_feedback", "Truths taken in, by who took them, whoever predicted.", who, registry=self.registry
+        ).labels(**self._own)
         self.in_flight = Gauge("model_api_in_flight_requests", "Requests being answered.", who, registry=self.registry).labels(**self._own)
         Gauge(
             "model_api_model_info",
