@@ -92,6 +92,7 @@ def compare_pairs(
     truths: Mapping[str, str] | None,
     *,
     max_disagreement: float,
+    objective: float | None = None,
     alpha: float,
     margin: float,
     detect: float,
@@ -104,6 +105,7 @@ def compare_pairs(
         truths: the right classes, by request id; other requests say nothing about who is wrong. None if nobody tells any: then
             wrong answers are not judged.
         max_disagreement: the ratio (0..1) of differing predictions that is acceptable.
+        objective: seconds in the replica above which an answer is slow; None if that is not judged.
         alpha: the probability of a wrong FAIL, over all metrics and looks.
         margin: how much more often (points, 0..1) the candidate may fail or be wrong.
         detect: the harm beyond the margin, or beyond `max_disagreement`, that must not stay unseen.
@@ -114,6 +116,8 @@ def compare_pairs(
     right = truths or {}
     known = [pair for pair in answered if pair.request_id in right]
     judged = {"failed": (_outcomes(pairs, lambda _, said: said.status != 200), margin)}
+    if objective is not None:
+        judged["slow"] = _outcomes(pairs, lambda _, said: said.latency > objective), margin
     if truths is not None:
         judged["wrong"] = _outcomes(known, lambda pair, said: said.prediction != right[pair.request_id]), margin
     judged["disagreement"] = _Outcomes(len(flipped), 0, 0, len(answered)), max_disagreement
