@@ -47,7 +47,7 @@ def create_app(model: Model, *, slot: str, drain: Drain, faults: Faults, max_bod
         # in a thread, so that a model that waits or computes does not keep others and the probes waiting
         probabilities = await run_in_threadpool(model.predict, features)
         likeliest = max(probabilities, key=probabilities.__getitem__)
-        metrics.predicted(likeliest, mirrored=is_mirrored(request.scope))
+        metrics.predicted(likeliest, probabilities[likeliest], mirrored=is_mirrored(request.scope))
         return Prediction(
             prediction=likeliest,
             probability=probabilities[likeliest],

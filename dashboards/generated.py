@@ -32,18 +32,18 @@ def text(name: str) -> str:
     return json.dumps(model, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def write() -> None:
+def write(folder: Path = FOLDER) -> None:
     """Write all of them."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in BOARDS:
-        (FOLDER / f"{name}.json").write_text(text(name), encoding="utf-8")
+        (folder / f"{name}.json").write_text(text(name), encoding="utf-8")
 
 
-def drift() -> str:
+def drift(folder: Path = FOLDER) -> str:
     """How what is committed differs from what the code says; empty if it does not."""
-    expected = {FOLDER / f"{name}.json": text(name) for name in BOARDS}
+    expected = {folder / f"{name}.json": text(name) for name in BOARDS}
     lines: list[str] = []
-    for path in sorted({*expected, *FOLDER.glob("*.json")}):
+    for path in sorted({*expected, *folder.glob("*.json")}):
         there, wanted = path.read_text(encoding="utf-8") if path.exists() else "", expected.get(path, "")
         lines += difflib.unified_diff(
             there.splitlines(), wanted.splitlines(), f"{path.name} as committed", f"{path.name} as coded", "", "", 1, ""
