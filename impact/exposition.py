@@ -19,7 +19,7 @@ from impact.userlog import Request, UserLog
 from strategies.errors import WitnessLost
 from strategies.events import AnyEvent, Looked, ObjectiveSet, PhaseStarted, StepEnded, StepStarted
 from strategies.judgement import Judgement
-from strategies.plan import Promote
+from strategies.plan import Gate, Promote
 from strategies.run import Run
 from strategies.traffic import Slot
 
@@ -165,9 +165,11 @@ class Exposition(Collector):
             labels = {"step": state.title, "way_back": str(state.way_back).lower()}
             yield _gauge("step", "Which step is under way, from 1 on.", labels, state.step, run)
             yield _gauge("step_started_timestamp_seconds", "When it began.", labels, state.began, run)
-            # what only lasts has seconds of its own; whatever else a step does ends within the run's timeout
-            lasts = getattr(steps[state.step - 1], "seconds", 0.0)
-            yield _gauge("step_limit_seconds", "How long it may take.", labels, lasts + run.timeout, run)
+            step = steps[state.step - 1]
+            if not isinstance(step, Gate):
+                # what only lasts has seconds of its own; whatever else a step does ends within the run's timeout
+                limit = getattr(step, "seconds", 0.0) + run.timeout
+                yield _gauge("step_limit_seconds", "How long it may take; a gate waits for a person.", labels, limit, run)
         if state.objective is not None:
             yield _gauge("objective_seconds", "Slower requests count as slow.", {}, state.objective, run)
         weights = GaugeMetricFamily(

@@ -290,10 +290,10 @@ def test_promtool_is_kept_where_it_came_along_and_else_done_without(cache: Path,
     def without(work: Path) -> Path:
         return script(work / "prometheus", FAKE.format(version="3.5.1"))
 
-    prometheus_binary.install(str, {"one": without})
+    prometheus_binary.install(lambda _: None, {"one": without})
     assert prometheus_binary.find_promtool() is None
     (cache / "bin/prometheus").unlink()
-    prometheus_binary.install(str, {"one": with_it})
+    prometheus_binary.install(lambda _: None, {"one": with_it})
     assert prometheus_binary.find_promtool() == cache / "bin/promtool"
 
 
