@@ -51,7 +51,7 @@ def create_app(model: Model, *, slot: str, drain: Drain, faults: Faults, max_bod
         probabilities = await run_in_threadpool(model.predict, features)
         likeliest = max(probabilities, key=probabilities.__getitem__)
         request.state.predicted = likeliest, probabilities[likeliest]
-        metrics.predicted(likeliest, mirrored=is_mirrored(request.scope))
+        metrics.predicted(likeliest, probabilities[likeliest], mirrored=is_mirrored(request.scope))
         return Prediction(
             prediction=likeliest,
             probability=probabilities[likeliest],

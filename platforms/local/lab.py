@@ -17,6 +17,9 @@ from strategies.errors import CouldNotRun, StoreRefused
 from strategies.traffic import Slot
 from strategies.waiting import Clock, wait_until
 
+RULES = Path(__file__).parents[2] / "charts" / "lab" / "rules"
+"""The rules that Prometheus has on a cluster, too."""
+
 
 def start(folder: Path, *, store: Path, port: int, clock: Clock, timeout: float, say: Callable[[str], None], run: str = "") -> Lab:
     """Start the proxy (on `port`; 0 for a free one) and Prometheus in `folder`; nothing is deployed yet.
@@ -91,6 +94,15 @@ def note_run(folder: Path, run: str) -> None:
         file.write(msgspec.structs.replace(lab, run=run))
 
 
+def expose(folder: Path, address: str) -> None:
+    """Have Prometheus scrape the labctl at `address` ("host:port"), or none any more (empty).
+
+    Raises:
+        StoreRefused: the folder cannot be written.
+    """
+    write_atomically(folder / "labctl.json", prometheus_config.labctl_file(address).encode())
+
+
 def _write_configuration(folder: Path, lab: Lab) -> None:
     bootstrap = envoy_config.bootstrap(folder, gateway_port=lab.gateway_port, admin_port=lab.admin_port)
     write_atomically(folder / "envoy.json", msgspec.json.encode(bootstrap))
@@ -99,7 +111,14 @@ def _write_configuration(folder: Path, lab: Lab) -> None:
     # what an earlier lab in this folder served must not come alive again before the first deployment
     write_atomically(folder / "routes.json", msgspec.json.encode(envoy_config.no_routes()))
     write_atomically(folder / "targets.json", prometheus_config.targets_file([]).encode())
-    write_atomically(folder / "prometheus.yml", prometheus_config.config(folder / "targets.json").encode())
+    expose(folder, "")
+    prometheus = prometheus_config.config(
+        folder / "targets.json",
+        labctl=folder / "labctl.json",
+        proxy=f"127.0.0.1:{lab.admin_port}",
+        rules=RULES if RULES.is_dir() else None,
+    )
+    write_atomically(folder / "prometheus.yml", prometheus.encode())
 
 
 def _wait_until_up(lab: Lab, *, clock: Clock, timeout: float) -> None:
