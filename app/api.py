@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from app.documentation import add_documentation
-from app.errors import AppError, FaultInjected, PredictionFailed
+from app.errors import AppError, DatabaseFailed, FaultInjected, PredictionFailed
 from app.faults import Faults
 from app.guard import Guarded
 from app.inference import HEADER_LENGTH, inference_router, protocol_errors
@@ -36,7 +36,15 @@ PREDICT_PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(
-    model: Model, *, slot: str, drain: Drain, faults: Faults, max_body_bytes: int, api_key: str = "", origins: Sequence[str] = ()
+    model: Model,
+    *,
+    slot: str,
+    drain: Drain,
+    faults: Faults,
+    max_body_bytes: int,
+    api_key: str = "",
+    origins: Sequence[str] = (),
+    database: str = "",
 ) -> ASGIApp:
     """The API that serves one model.
 
@@ -48,6 +56,7 @@ def create_app(
         max_body_bytes: longest request body that is read.
         api_key: what clients must send; empty asks for none.
         origins: of pages whose scripts may call it.
+        database: the URL of predictions to show; empty shows none.
 
     The layers are around the whole application and not inside, where FastAPI puts middleware: an answer to an error
     that nobody foresaw is signed and counted as well.
@@ -105,8 +114,12 @@ def create_app(
 
     @api.get("/metrics", summary="For Prometheus", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def exposition() -> Response:
-        return Response(metrics.exposition(), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+        # in a thread where it asks a database, which may let it wait
+        text = await run_in_threadpool(metrics.exposition) if database else metrics.exposition()
+        return Response(text, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
+    if database:
+        _add_predictions(api, metrics, database)
     guarded: ASGIApp = api
     if api_key:
         guarded = Guarded(guarded, api_key)
@@ -117,6 +130,18 @@ def create_app(
             guarded, origins, allow_methods=("GET", "POST"), allow_headers=ALLOWED_HEADERS, expose_headers=SEEN_HEADERS
         )
     return Signed(Counted(guarded, metrics), card.version, drain)
+
+
+def _add_predictions(api: FastAPI, metrics: Metrics, database: str) -> None:
+    # imported here as it takes a third of a second, and most replicas have no database
+    from app.predictions.database import open_database  # noqa: PLC0415  see above
+    from app.predictions.reading import BatchMetrics  # noqa: PLC0415  see above
+    from app.predictions.routes import database_failed, predictions_router  # noqa: PLC0415  see above
+
+    engine = open_database(database, writes=False)
+    metrics.registry.register(BatchMetrics(engine))
+    api.include_router(predictions_router(engine))
+    api.add_exception_handler(DatabaseFailed, database_failed)  # type: ignore[arg-type]  # it is asked for this error only
 
 
 def _describe_key(api: FastAPI) -> None:

@@ -68,6 +68,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         faults=faults,
         max_body_bytes=settings.max_body_bytes,
         api_key=settings.api_key.get_secret_value(),
+        database=settings.database.get_secret_value(),
         origins=[origin for origin in settings.cors_origins.split(",") if origin],
     )
     config = uvicorn.Config(

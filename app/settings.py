@@ -30,6 +30,7 @@ class Settings(BaseSettings):
         error_ratio: fault: this ratio (0..1) of predictions fails.
         latency_seconds: fault: added to every prediction.
         max_body_bytes: longest request body that is read.
+        database: URL of predictions to show at /predictions; empty shows none.
         api_key: what clients must send; empty asks for none.
         cors_origins: origins of pages whose scripts may call the API, separated by commas; none by default.
     """
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     error_ratio: float = Field(default=0, ge=0, le=1)
     latency_seconds: float = Field(default=0, ge=0, le=60)
     max_body_bytes: int = Field(default=65536, ge=1)
+    database: SecretStr = SecretStr("")
     api_key: SecretStr = SecretStr("")
     cors_origins: str = Field(default="", pattern=rf"^({ORIGIN}(,{ORIGIN})*)?$")
 
