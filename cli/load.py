@@ -22,7 +22,7 @@ def load(
     from cli.clock import SystemClock
     from cli.live import Display
     from cli.lock import exclusive
-    from cli.performing import stable_slot
+    from cli.performing import stable_now
     from cli.recovery import end_dead_run
     from cli.reports import show
     from cli.session import carry_out
@@ -40,8 +40,8 @@ def load(
         lab = StateFile(places.home).read()
         if lab is None:
             raise CouldNotRun("no lab runs here; start one with `labctl up`")
-        stable, replicas = stable_slot(lab)
-        version, started = lab.in_slot(stable)[0].version, clock.now()
+        stable, started = stable_now(lab), clock.now()
+        version = stable.release.version
         run = Run(
             id=run_id(started, "load", version, ""),
             started=started,
@@ -49,9 +49,9 @@ def load(
             platform="local",
             from_version=version,
             to_version=version,
-            stable=stable,
-            candidate=stable.other,
-            plan=Plan(strategy="load", replicas=replicas, steps=(Hold(seconds, f"{shape} load"),)),
+            stable=stable.slot,
+            candidate=stable.slot.other,
+            plan=Plan(strategy="load", replicas=stable.release.replicas, steps=(Hold(seconds, f"{shape} load"),)),
             load=LoadOptions(rate=rate, users=users, seed=seed, shape=shape, seconds=seconds),
             judge=JudgeOptions(),
             timeout=60.0,

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,7 +11,7 @@ import typer
 from cli.settings import Settings, settings
 from strategies.errors import Interrupted, LabError, UsageError
 from strategies.events import Ended, Outcome
-from strategies.plan import Plan, Route, title
+from strategies.plan import Plan, Release, Route, title
 from strategies.run import JudgeOptions, LoadOptions, Run
 from strategies.traffic import Slot
 
@@ -22,21 +23,32 @@ DEFAULT_REPLICAS = 2
 FIRST_VERSION = "v1"
 
 
+class Stable(msgspec.Struct, frozen=True, kw_only=True):
+    """What serves before a rollout begins: `release` in `slot`."""
+
+    slot: Slot
+    release: Release
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asked for, before it is known what runs.
 
     Attributes:
-        plan: the plan, given the stable slot and how many replicas serve there.
+        plan: the plan, given what serves now.
         from_version: only for a lab of the run's own; empty for the default.
+        force: the version may be stable already.
+        supersede: a rollout that is under way is ended first.
     """
 
-    plan: Callable[[Slot, int], Plan]
+    plan: Callable[[Stable], Plan]
     to_version: str
     from_version: str
     load: LoadOptions
     judge: JudgeOptions
     timeout: float
     port: int
+    force: bool = False
+    supersede: bool = False
 
 
 def perform(asked: Asked, *, as_json: bool) -> None:
@@ -46,11 +58,11 @@ def perform(asked: Asked, *, as_json: bool) -> None:
         LabError: it could not begin.
     """
     # nonsense is refused before anything is started
-    asked.plan(Slot.BLUE, DEFAULT_REPLICAS)
+    asked.plan(Stable(slot=Slot.BLUE, release=Release(version=asked.from_version or FIRST_VERSION, replicas=DEFAULT_REPLICAS)))
     from cli.clock import SystemClock
     from cli.live import Display
     from cli.lock import exclusive
-    from cli.recovery import end_dead_run
+    from cli.recovery import end_dead_run, end_live_holder
     from cli.reports import show
     from cli.session import carry_out, start_lab
     from impact.rundir import RunFolder
@@ -58,7 +70,10 @@ def perform(asked: Asked, *, as_json: bool) -> None:
     places, clock = settings(), SystemClock()
     display = Display()
     clock.say = display.say
-    with clock.listening(), exclusive(places.home, f"labctl {' '.join(sys.argv[1:])}"):
+    with clock.listening(), ExitStack() as held:
+        if asked.supersede:
+            end_live_holder(places, clock, display)
+        held.enter_context(exclusive(places.home, f"labctl {' '.join(sys.argv[1:])}"))
         end_dead_run(places, clock, display)
         folder = RunFolder.create(places.runs, _run(asked, places, clock))
         try:
@@ -88,7 +103,7 @@ def print_plan(asked: Asked, *, as_json: bool) -> None:
     from platforms.local.state import StateFile
 
     lab = StateFile(settings().home).read()
-    plan = asked.plan(*stable_slot(lab))
+    plan = asked.plan(stable_now(lab, asked.from_version))
     if as_json:
         routes = [envoy_config.routes(step.traffic) for step in plan.steps if isinstance(step, Route)]
         print(msgspec.json.encode({"plan": plan, "routes": routes}).decode())
@@ -114,13 +129,18 @@ def _run(asked: Asked, places: Settings, clock: "SystemClock") -> Run:
     lab = StateFile(places.home).read()
     if lab and asked.from_version:
         raise UsageError("a lab runs already, and --from is for a rollout that starts its own; leave it out, or `labctl down` first")
-    stable, replicas = stable_slot(lab)
-    serving = lab.in_slot(stable)[0].version if lab and lab.in_slot(stable) else asked.from_version or FIRST_VERSION
+    stable = stable_now(lab, asked.from_version)
+    serving = stable.release.version
     require_version(places.store, asked.to_version, "--to")
     require_version(places.store, serving, "--from")
-    if serving == asked.to_version:
-        raise UsageError(f"{serving} is stable already; choose another version with --to")
-    plan, started = asked.plan(stable, replicas), clock.now()
+    plan, started = asked.plan(stable), clock.now()
+    if lab is None:
+        # it will be started with what the rollout asks for, and that is what a way back in place leads to
+        stable = msgspec.structs.replace(stable, release=Release(version=serving, replicas=plan.replicas))
+        plan = asked.plan(stable)
+    if serving == asked.to_version and (plan.in_place or not asked.force):
+        how = "a version cannot be told from itself in the same place" if plan.in_place else "or compare it with itself by --force"
+        raise UsageError(f"{serving} is stable already; choose another version with --to ({how})")
     return Run(
         id=run_id(started, plan.strategy, serving, asked.to_version),
         started=started,
@@ -128,8 +148,8 @@ def _run(asked: Asked, places: Settings, clock: "SystemClock") -> Run:
         platform="local",
         from_version=serving,
         to_version=asked.to_version,
-        stable=stable,
-        candidate=stable.other,
+        stable=stable.slot,
+        candidate=stable.slot if plan.in_place else stable.slot.other,
         plan=plan,
         load=asked.load,
         judge=asked.judge,
@@ -138,15 +158,17 @@ def _run(asked: Asked, places: Settings, clock: "SystemClock") -> Run:
     )
 
 
-def stable_slot(lab: "Lab | None") -> tuple[Slot, int]:
-    """The stable slot, and how many replicas serve there."""
+def stable_now(lab: "Lab | None", from_version: str = "") -> Stable:
+    """What serves now, or what a lab of the rollout's own will begin with."""
+    first = Release(version=from_version or FIRST_VERSION, replicas=DEFAULT_REPLICAS)
     if lab is None:
-        return Slot.BLUE, DEFAULT_REPLICAS
+        return Stable(slot=Slot.BLUE, release=first)
     from platforms.local.envoy_admin import EnvoyAdmin
 
     traffic = EnvoyAdmin(lab.admin_port).traffic()
-    stable = traffic.stable if traffic else Slot.BLUE
-    return stable, len(lab.in_slot(stable)) or DEFAULT_REPLICAS
+    slot = traffic.stable if traffic else Slot.BLUE
+    replicas = lab.in_slot(slot)
+    return Stable(slot=slot, release=Release(version=replicas[0].version, replicas=len(replicas)) if replicas else first)
 
 
 def _indented(document: bytes) -> str:

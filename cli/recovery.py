@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.settings import Settings, settings
+from cli.steering import ask
 from strategies.errors import Interrupted, UsageError
+from strategies.steering import Command
 
 if TYPE_CHECKING:
     from cli.clock import SystemClock
@@ -25,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout,
 
 
 def resume(as_json: Json = False) -> None:
-    """Go on with a rollout whose labctl died, from the step that it was in."""
+    """Go on with a paused rollout, or with one whose labctl died, from the step that it was in."""
     from cli.clock import SystemClock
     from cli.live import Display
     from cli.lock import exclusive
@@ -34,6 +36,10 @@ def resume(as_json: Json = False) -> None:
 
     places, clock, display = settings(), SystemClock(), Display()
     clock.say = display.say
+    if live_run(places):
+        ask(Command.RESUME)
+        print("asked to go on as planned")
+        return
     with clock.listening(), exclusive(places.home, "labctl resume"):
         folder = _unended(places, clock)
         if folder is None:
@@ -60,7 +66,7 @@ def abort(as_json: Json = False) -> None:
         folder = run_in_state(places)
         if folder is None:
             raise UsageError("no rollout is under way or was left behind, so there is nothing to abort")
-        _end_live_holder(places, clock, display)
+        end_live_holder(places, clock, display)
         with exclusive(places.home, "labctl abort"):
             # a live one has ended by itself; what is still named was left behind
             end_dead_run(places, clock, display, reason="labctl abort")
@@ -90,6 +96,13 @@ def end_dead_run(places: Settings, clock: "SystemClock", display: "Display", rea
     else:
         local.note_run(places.home, "")
     return close(folder, ended)
+
+
+def live_run(places: Settings) -> "RunFolder | None":
+    """The run that a living labctl carries out; None if there is none."""
+    from cli.lock import held
+
+    return run_in_state(places) if held(places.home) else None
 
 
 def run_in_state(places: Settings) -> "RunFolder | None":
@@ -126,7 +139,7 @@ def _first_open_step(folder: "RunFolder") -> int | None:
     return max((event.index + 1 for event in events if isinstance(event, StepEnded)), default=0)
 
 
-def _end_live_holder(places: Settings, clock: "SystemClock", display: "Display") -> None:
+def end_live_holder(places: Settings, clock: "SystemClock", display: "Display") -> None:
     """Ask a live labctl to go back by itself; one that does not within its time is killed, and its lock is free then."""
     from cli.lock import held, read_holder
     from strategies.errors import NotReady

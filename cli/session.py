@@ -8,67 +8,25 @@ from pathlib import Path
 from cli.clock import SystemClock
 from cli.live import Display
 from cli.settings import Settings
+from cli.steering import FileControl
+from cli.users import PreviewUsers, Users
 from impact.environment import environment
 from impact.prometheus import PrometheusWitness
 from impact.report import write_report
 from impact.rundir import RunFolder
+from impact.settlement import Settlement
 from impact.summary import Summary, summarise
 from impact.userlog import UserLog
 from impact.witness import UsersWitness
-from loadtest.users import UsersProcess
 from platforms.local import lab as local
 from platforms.local.platform import LocalPlatform
 from platforms.local.state import Lab
 from strategies.engine import Engine
 from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError, WitnessLost
 from strategies.events import AnyEvent, Ended, Noted, ObjectiveSet, StepEnded, StepStarted
-from strategies.plan import Analyse, Baseline, Plan, Promote, Release
+from strategies.groups import matched_by
+from strategies.plan import Analyse, Baseline, Plan, Promote, Release, Replace, Replacement, Step
 from strategies.traffic import Slot, Traffic
-from strategies.waiting import wait_until
-
-USERS_DEADLINE = 30.0
-"""Seconds in which the users' process must have sent its first request."""
-
-
-class Users:
-    """The users of a run: none if its rate is 0, else a process that lives while the run does."""
-
-    def __init__(self, folder: RunFolder, platform: LocalPlatform, *, cases: Path) -> None:
-        self._platform = platform
-        self._folder = folder
-        self._cases = cases
-        self._process: UsersProcess | None = None
-
-    def start(self, log: UserLog, clock: SystemClock) -> None:
-        """Start them and wait for their first request.
-
-        Raises:
-            WitnessLost: they sent nothing.
-        """
-        if self._folder.run.load.rate == 0:
-            return
-        path, console = self._folder.new_log_path(), self._folder.path / "users.log"
-        self._process = UsersProcess.start(self._platform.gateway, self._folder.run.load, self._cases, path, console)
-        self._platform.note_users(self._process.pid, console)
-
-        def sending() -> bool:
-            if problem := self.problem():
-                raise WitnessLost(problem)
-            return bool(log.poll())
-
-        wait_until(sending, timeout=USERS_DEADLINE, clock=clock, reason=lambda: "the users have sent nothing yet")
-
-    def problem(self) -> str:
-        """What happened to them, in a sentence; empty if nothing did."""
-        return self._process.problem() if self._process else ""
-
-    def stop(self) -> None:
-        """Send no more."""
-        if self._process:
-            self._process.stop()
-        # a full disk has been told of elsewhere, and must not stand in the way of the end
-        with suppress(StoreRefused):
-            self._platform.note_users(None)
 
 
 class Journal:
@@ -132,14 +90,18 @@ def carry_out(
     local.note_run(places.home, str(folder.path))
     platform = LocalPlatform(places.home, clock=clock, timeout=run.timeout)
     log, events = UserLog(folder.requests), folder.events()
-    users = Users(folder, platform, cases=places.store / "holdout.csv")
+    cases = places.store / "holdout.csv"
+    users = Users(folder, platform.gateway, platform.note_users, cases=cases)
+    preview = PreviewUsers(folder, platform.gateway, clock, cases=cases)
+    prometheus = PrometheusWitness(f"http://127.0.0.1:{platform.lab.prometheus_port}")
     witness = UsersWitness(
+        run,
         log,
-        PrometheusWitness(f"http://127.0.0.1:{platform.lab.prometheus_port}"),
-        gateway=platform.gateway,
+        prometheus,
+        settlement=Settlement(platform.gateway, prometheus, matched_by(run.load), copies=run.load.rate > 0),
         instances=platform.instances,
         problem=users.problem,
-        options=run.judge,
+        preview=preview.log,
         analyses=_analyses(run.plan, events),
     )
     engine = Engine(
@@ -150,6 +112,7 @@ def carry_out(
         clock=clock,
         timeout=run.timeout,
         promoted=promoted(run.plan, events),
+        control=FileControl(folder.control),
     )
     with _logging_to(folder.path / "labctl.log"), display.showing(folder, log, clock):
         try:
@@ -163,6 +126,7 @@ def carry_out(
             logging.exception("the run could not begin, in a way that nobody foresaw")
             ended = engine.give_up(CouldNotRun(f"the lab itself failed: {error!r}"))
         finally:
+            preview.stop()
             users.stop()
     if run.owns_lab and not ended.left:
         local.stop(places.home, clock=clock)
@@ -195,10 +159,15 @@ def promoted(plan: Plan, events: tuple[AnyEvent, ...]) -> bool:
 
 def _analyses(plan: Plan, events: tuple[AnyEvent, ...]) -> int:
     """How many analyses share alpha: those of the plan, and one more for each that was begun again after a crash."""
-    planned = {index for index, step in enumerate(plan.steps) if isinstance(step, Analyse)}
+    planned = {index for index, step in enumerate(plan.steps) if isinstance(step, Analyse) or _is_watched(step)}
     begun = [event.index for event in events if isinstance(event, StepStarted) and not event.way_back and event.index in planned]
     ended = {event.index for event in events if isinstance(event, StepEnded) and not event.way_back}
     return max(1, len(planned) + sum(index not in ended for index in begun))
+
+
+def _is_watched(step: Step) -> bool:
+    """Whether an exchange is judged while it is under way."""
+    return isinstance(step, Replace) and step.how is Replacement.ROLLING
 
 
 def _restore(witness: UsersWitness, plan: Plan, events: tuple[AnyEvent, ...]) -> None:
