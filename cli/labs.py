@@ -2,12 +2,13 @@
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import msgspec
+import typer
 
 from strategies.events import AnyEvent
-from strategies.platform import Platform
+from strategies.platform import Platform as Verbs
 from strategies.traffic import Slot, Traffic
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from impact.rundir import RunFolder
 
 Found = dict[str, Any]
+
+Platform = Annotated[str, typer.Option("--platform", envvar="LAB_PLATFORM", help="Where: local, kind or kubernetes.")]
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +38,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None
 
 
-class Connected(Platform, Protocol):
+class Connected(Verbs, Protocol):
     """A platform's verbs, and where to find what users and witnesses ask."""
 
     @property
@@ -106,12 +109,12 @@ class Lab(Protocol):
         """What runs, told without touching anything."""
 
 
-def lab_on(platform: str, places: "Settings", clock: "SystemClock") -> Lab:
-    """The lab on the platform of this name."""
+def lab_on(platform: str, places: "Settings", clock: "SystemClock", *, reclaim: bool = False) -> Lab:
+    """The lab on the platform of this name; with `reclaim`, routes that somebody else changes are taken back."""
     if platform == "local":
         from cli.local_lab import LocalLab
 
         return LocalLab(places, clock)
     from cli.cluster_lab import ClusterLab
 
-    return ClusterLab(platform, places, clock)
+    return ClusterLab(platform, places, clock, reclaim=reclaim)

@@ -8,8 +8,8 @@ from typing import Any
 from cli.clock import SystemClock
 from cli.labs import Found, Holder, Serving
 from cli.lock import exclusive, held, read_holder
+from cli.session import require_version
 from cli.settings import Settings
-from cli.store import require_version
 from impact.rundir import RunFolder
 from platforms.local import envoy_config, processes
 from platforms.local import lab as local

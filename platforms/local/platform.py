@@ -52,6 +52,11 @@ class LocalPlatform:
         """Where users send their requests."""
         return f"http://127.0.0.1:{self._lab.gateway_port}"
 
+    @property
+    def prometheus(self) -> str:
+        """Where Prometheus answers."""
+        return f"http://127.0.0.1:{self._lab.prometheus_port}"
+
     def note_users(self, pid: int | None, log: Path = Path()) -> None:
         """Write down the users' process, which is somebody else's child but runs on our account; None once it has ended."""
         users = None if pid is None else processes.named("users", pid, log)
