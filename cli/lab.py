@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.labs import Platform, lab_on
 from cli.settings import settings
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -20,15 +21,15 @@ def up(
     """Start a lab: the model API behind a proxy, watched by Prometheus. A second call changes nothing."""
     from cli.clock import SystemClock
     from cli.live import Display
+    from cli.local_lab import LocalLab, start_lab
     from cli.lock import exclusive
     from cli.recovery import end_dead_run
-    from cli.session import start_lab
     from platforms.local import lab as local
     from platforms.local.state import StateFile
 
     places, clock, display = settings(), SystemClock(), Display()
     with clock.listening(), exclusive(places.home, "labctl up"):
-        end_dead_run(places, clock, display)
+        end_dead_run(LocalLab(places, clock), places, clock, display)
         found = StateFile(places.home).read()
         if found and not local.complete(found):
             display.say("the lab that is here is not whole; it is ended and started anew")
@@ -63,11 +64,12 @@ def down() -> None:
     print("down; nothing is left running")
 
 
-def status(as_json: Json = False) -> None:
+def status(platform: Platform = "local", as_json: Json = False) -> None:
     """Tell what runs, who gets the traffic, and whether a rollout is under way or was left behind."""
-    from cli.status import describe, tell
+    from cli.clock import SystemClock
+    from cli.status import tell
 
-    found = describe(settings())
+    found = lab_on(platform, settings(), SystemClock()).describe()
     if as_json:
         print(json.dumps(found, indent=2))
     else:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import typer
 
-from cli import doctor, lab, load, model, recovery, reports, rollout
+from cli import doctor, lab, load, model, recovery, reports, rollout, steering
 from cli.settings import settings
 from strategies.errors import LabError
 
@@ -25,8 +25,11 @@ app.command()(lab.up)
 app.command()(lab.down)
 app.command()(lab.status)
 app.add_typer(rollout.app, name="rollout")
+app.command()(steering.pause)
+app.command()(steering.promote)
 app.command()(recovery.resume)
 app.command()(recovery.abort)
+app.command()(steering.undo)
 app.command()(load.load)
 app.command()(reports.runs)
 app.command()(reports.report)

@@ -4,6 +4,8 @@ import re
 
 import typer
 
+from strategies.traffic import Match
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 
@@ -21,3 +23,12 @@ def weights(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is no list of whole percents; write 10,25,50") from error
+
+
+def match_of(text: str, share: int) -> Match:
+    """Who matches: HEADER=VALUE or cookie:NAME=VALUE; `share` percent of the lab's users do."""
+    found = re.fullmatch(r"(cookie:)?([A-Za-z0-9_-]+)=([A-Za-z0-9_.~-]+)", text.strip())
+    if found is None:
+        raise typer.BadParameter(f"{text!r} says not who matches; write x-user-group=beta or cookie:group=beta")
+    cookie, name, value = found.groups()
+    return Match(name=name if cookie else name.lower(), value=value, cookie=bool(cookie), share=share)

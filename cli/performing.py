@@ -2,41 +2,57 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
 import typer
 
+from cli.labs import lab_on
 from cli.settings import Settings, settings
 from strategies.errors import Interrupted, LabError, UsageError
 from strategies.events import Ended, Outcome
-from strategies.plan import Plan, Route, title
+from strategies.plan import Plan, Release, Route, title
 from strategies.run import JudgeOptions, LoadOptions, Run
 from strategies.traffic import Slot
 
 if TYPE_CHECKING:
     from cli.clock import SystemClock
-    from platforms.local.state import Lab
+    from cli.labs import Lab, Serving
 
 DEFAULT_REPLICAS = 2
 FIRST_VERSION = "v1"
+
+
+class Stable(msgspec.Struct, frozen=True, kw_only=True):
+    """What serves before a rollout begins: `release` in `slot`."""
+
+    slot: Slot
+    release: Release
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asked for, before it is known what runs.
 
     Attributes:
-        plan: the plan, given the stable slot and how many replicas serve there.
+        plan: the plan, given what serves now.
         from_version: only for a lab of the run's own; empty for the default.
+        force: the version may be stable already.
+        supersede: a rollout that is under way is ended first.
+        reclaim: what somebody else changes in the routes is taken back on the way forward too.
     """
 
-    plan: Callable[[Slot, int], Plan]
+    plan: Callable[[Stable], Plan]
     to_version: str
     from_version: str
     load: LoadOptions
     judge: JudgeOptions
     timeout: float
     port: int
+    force: bool = False
+    supersede: bool = False
+    platform: str = "local"
+    reclaim: bool = False
 
 
 def perform(asked: Asked, *, as_json: bool) -> None:
@@ -46,51 +62,44 @@ def perform(asked: Asked, *, as_json: bool) -> None:
         LabError: it could not begin.
     """
     # nonsense is refused before anything is started
-    asked.plan(Slot.BLUE, DEFAULT_REPLICAS)
+    asked.plan(Stable(slot=Slot.BLUE, release=Release(version=asked.from_version or FIRST_VERSION, replicas=DEFAULT_REPLICAS)))
     from cli.clock import SystemClock
     from cli.live import Display
-    from cli.lock import exclusive
-    from cli.recovery import end_dead_run
+    from cli.recovery import end_dead_run, end_live_holder
     from cli.reports import show
-    from cli.session import carry_out, start_lab
+    from cli.session import carry_out
     from impact.rundir import RunFolder
 
     places, clock = settings(), SystemClock()
     display = Display()
     clock.say = display.say
-    with clock.listening(), exclusive(places.home, f"labctl {' '.join(sys.argv[1:])}"):
-        end_dead_run(places, clock, display)
-        folder = RunFolder.create(places.runs, _run(asked, places, clock))
+    lab = lab_on(asked.platform, places, clock, reclaim=asked.reclaim)
+    with clock.listening(), ExitStack() as held:
+        ended = end_live_holder(lab, clock, display) if asked.supersede else True
+        held.enter_context(lab.exclusive(f"labctl {' '.join(sys.argv[1:])}", take_over=not ended))
+        end_dead_run(lab, places, clock, display)
+        folder = RunFolder.create(places.runs, _run(asked, lab, places, clock))
         try:
             if folder.run.owns_lab:
                 display.say(f"no lab runs here, so one is started for this rollout, with {folder.run.from_version}")
-                start_lab(
-                    places,
-                    version=folder.run.from_version,
-                    replicas=folder.run.plan.replicas,
-                    port=asked.port,
-                    clock=clock,
-                    say=display.say,
-                    run=str(folder.path),
-                )
+                lab.start(folder.run.from_version, replicas=folder.run.plan.replicas, port=asked.port, run=str(folder.path))
         except LabError as error:
             outcome = Outcome.INTERRUPTED if isinstance(error, Interrupted) else Outcome.ERROR
             folder.write(Ended(at=clock.now(), outcome=outcome, exit_code=error.exit_code, reason=str(error)))
             raise
-        summary = carry_out(folder, places, clock, display)
+        summary = carry_out(folder, lab, places, clock, display)
     show(folder, summary, as_json=as_json)
     raise typer.Exit(3 if summary.exit_code is None else summary.exit_code)
 
 
 def print_plan(asked: Asked, *, as_json: bool) -> None:
     """Print what would be done, and the routes of each change; nothing is touched."""
-    from platforms.local import envoy_config
-    from platforms.local.state import StateFile
+    from cli.clock import SystemClock
 
-    lab = StateFile(settings().home).read()
-    plan = asked.plan(*stable_slot(lab))
+    lab = lab_on(asked.platform, settings(), SystemClock())
+    plan = asked.plan(stable_now(lab.serving(), asked.from_version))
     if as_json:
-        routes = [envoy_config.routes(step.traffic) for step in plan.steps if isinstance(step, Route)]
+        routes = [lab.routes(step.traffic) for step in plan.steps if isinstance(step, Route)]
         print(msgspec.json.encode({"plan": plan, "routes": routes}).decode())
         return
     for heading, steps in (("steps", plan.steps), ("way back", plan.way_back)):
@@ -98,10 +107,10 @@ def print_plan(asked: Asked, *, as_json: bool) -> None:
         for number, step in enumerate(steps, start=1):
             print(f"  {number:2}  {title(step)}")
             if isinstance(step, Route):
-                print(_indented(msgspec.json.encode(envoy_config.routes(step.traffic))))
+                print(_indented(msgspec.json.encode(lab.routes(step.traffic))))
 
 
-def _run(asked: Asked, places: Settings, clock: "SystemClock") -> Run:
+def _run(asked: Asked, lab: "Lab", places: Settings, clock: "SystemClock") -> Run:
     """What is asked for, on the lab that is there or on one that will be started for it.
 
     Raises:
@@ -109,44 +118,44 @@ def _run(asked: Asked, places: Settings, clock: "SystemClock") -> Run:
     """
     from cli.session import require_version
     from impact.rundir import run_id
-    from platforms.local.state import StateFile
 
-    lab = StateFile(places.home).read()
-    if lab and asked.from_version:
+    found = lab.serving()
+    if found and asked.from_version:
         raise UsageError("a lab runs already, and --from is for a rollout that starts its own; leave it out, or `labctl down` first")
-    stable, replicas = stable_slot(lab)
-    serving = lab.in_slot(stable)[0].version if lab and lab.in_slot(stable) else asked.from_version or FIRST_VERSION
+    stable = stable_now(found, asked.from_version)
+    serving = stable.release.version
     require_version(places.store, asked.to_version, "--to")
     require_version(places.store, serving, "--from")
-    if serving == asked.to_version:
-        raise UsageError(f"{serving} is stable already; choose another version with --to")
-    plan, started = asked.plan(stable, replicas), clock.now()
+    plan, started = asked.plan(stable), clock.now()
+    if found is None:
+        # it will be started with what the rollout asks for, and that is what a way back in place leads to
+        stable = msgspec.structs.replace(stable, release=Release(version=serving, replicas=plan.replicas))
+        plan = asked.plan(stable)
+    if serving == asked.to_version and (plan.in_place or not asked.force):
+        how = "a version cannot be told from itself in the same place" if plan.in_place else "or compare it with itself by --force"
+        raise UsageError(f"{serving} is stable already; choose another version with --to ({how})")
     return Run(
         id=run_id(started, plan.strategy, serving, asked.to_version),
         started=started,
         command=("labctl", *sys.argv[1:]),
-        platform="local",
+        platform=lab.name,
         from_version=serving,
         to_version=asked.to_version,
-        stable=stable,
-        candidate=stable.other,
+        stable=stable.slot,
+        candidate=stable.slot if plan.in_place else stable.slot.other,
         plan=plan,
         load=asked.load,
         judge=asked.judge,
         timeout=asked.timeout,
-        owns_lab=lab is None,
+        owns_lab=found is None,
     )
 
 
-def stable_slot(lab: "Lab | None") -> tuple[Slot, int]:
-    """The stable slot, and how many replicas serve there."""
-    if lab is None:
-        return Slot.BLUE, DEFAULT_REPLICAS
-    from platforms.local.envoy_admin import EnvoyAdmin
-
-    traffic = EnvoyAdmin(lab.admin_port).traffic()
-    stable = traffic.stable if traffic else Slot.BLUE
-    return stable, len(lab.in_slot(stable)) or DEFAULT_REPLICAS
+def stable_now(found: "Serving | None", from_version: str = "") -> Stable:
+    """What serves now, or what a lab of the rollout's own will begin with."""
+    if found is None:
+        return Stable(slot=Slot.BLUE, release=Release(version=from_version or FIRST_VERSION, replicas=DEFAULT_REPLICAS))
+    return Stable(slot=found.stable, release=Release(version=found.version, replicas=found.replicas))
 
 
 def _indented(document: bytes) -> str:

@@ -1,25 +1,32 @@
 """`labctl rollout STRATEGY`: performs it, judges it, promotes or rolls back, writes a report."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
-from typer.models import OptionInfo
 
-from cli.parameters import duration, weights
-from cli.performing import Asked, perform, print_plan
+from cli.common_options import Common, Drift, seconds, with_common
+from cli.parameters import match_of, weights
+from cli.performing import Asked, Stable, perform, print_plan
+from strategies.ab_test import AbTestOptions
+from strategies.ab_test import ab_test as plan_ab_test
+from strategies.blue_green import BlueGreenOptions
+from strategies.blue_green import blue_green as plan_blue_green
 from strategies.canary import CanaryOptions
 from strategies.canary import canary as plan_canary
+from strategies.errors import UsageError
+from strategies.in_place import InPlaceOptions
+from strategies.in_place import recreate as plan_recreate
+from strategies.in_place import rolling as plan_rolling
 from strategies.plan import Plan
-from strategies.run import JudgeOptions, LoadOptions
-from strategies.traffic import Slot
+from strategies.shadow import ShadowOptions
+from strategies.shadow import shadow as plan_shadow
 
 app = typer.Typer(no_args_is_help=True, help="Put the next version live, and measure what it costs the users.")
 
-
-def _duration(help_text: str, *names: str, default: str | bool = False) -> OptionInfo:
-    """An option that is given as 500ms, 30s or 2m; `default` is how the help writes its default."""
-    option: OptionInfo = typer.Option(*names, parser=duration, metavar="DURATION", help=help_text, show_default=default)
-    return option
+Hold = Annotated[float, seconds("How long each share is analysed.", default="55s")]
+Keep = Annotated[float, seconds("How long the old version stays warm after.", default="5s")]
+Manual = Annotated[bool, typer.Option("--manual", help="After each analysis wait for `labctl promote` or `labctl abort`.")]
 
 
 @app.callback()
@@ -28,53 +35,140 @@ def rollout() -> None:
 
 
 @app.command()
+@with_common
 def canary(
+    common: Common,
     weight: Annotated[int, typer.Option(help="Percent of the requests that the candidate is judged with.")] = 10,
     steps: Annotated[str, typer.Option(help="Several shares one after the other, such as 10,25,50; instead of --weight.")] = "",
-    hold: Annotated[float, _duration("How long each share is analysed.", default="55s")] = 55.0,
-    baseline: Annotated[float, _duration("How long stable is watched before.", default="5s")] = 5.0,
-    keep: Annotated[float, _duration("How long the old version stays warm after.", default="5s")] = 5.0,
-    to: Annotated[str, typer.Option(help="The version to roll out.")] = "v2",
-    from_version: Annotated[str, typer.Option("--from", help="The version to start with (v1), only where no lab runs yet.")] = "",
-    replicas: Annotated[int, typer.Option(min=0, help="How many replicas all the traffic needs; 0: as many as serve now, else 2.")] = 0,
-    rate: Annotated[float, typer.Option(min=0, help="Requests per second of all users; 0 for none.")] = 50.0,
-    users: Annotated[int, typer.Option(min=1, help="How many users share the requests.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the users' schedule.")] = 1,
-    timeout: Annotated[float, _duration("How long a deployment, a change of routes or a drain may take.", default="60s")] = 60.0,
-    objective: Annotated[
-        float | None, _duration("Slower requests count as slow. Default: 5 times stable's p99 in the baseline.", "--objective-latency")
-    ] = None,
-    margin: Annotated[float, typer.Option(min=0, max=99, help="Points by which the candidate may be worse than stable.")] = 2.0,
-    detect: Annotated[float, typer.Option(min=0.1, max=99, help="Points of harm beyond the margin that must not stay unseen.")] = 10.0,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port where no lab runs yet; 0 for a free one.")] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the routes; touch nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False,
+    hold: Hold = 55.0,
+    keep: Keep = 5.0,
+    manual: Manual = False,
 ) -> None:
     """A growing share of the users gets the new version; each share is judged before the next."""
+    chosen = weights(steps) if steps else (weight,)
+    _carry_out(
+        common,
+        lambda stable: plan_canary(CanaryOptions(weights=chosen, manual=manual, hold=hold, keep=keep, **_for_all(common, stable))),
+    )
 
-    def plan(stable: Slot, running: int) -> Plan:
-        return plan_canary(
-            CanaryOptions(
-                to_version=to,
-                stable=stable,
-                weights=weights(steps) if steps else (weight,),
-                replicas=replicas or running,
-                hold=hold,
-                baseline=baseline,
-                keep=keep,
-            )
-        )
 
+@app.command()
+@with_common
+def recreate(
+    common: Common,
+    hold: Annotated[float, seconds("How long the new version is analysed after the exchange.", default="55s")] = 55.0,
+) -> None:
+    """All of the old away, then the new, in the same place: the gap is real, and measured."""
+    _carry_out(common, lambda stable: plan_recreate(InPlaceOptions(hold=hold, **_for_all(common, stable))))
+
+
+@app.command()
+@with_common
+def rolling(
+    common: Common,
+    max_surge: Annotated[int, typer.Option(help="How many replicas more than needed there may be meanwhile.")] = 1,
+    max_unavailable: Annotated[int, typer.Option(help="How many replicas fewer than needed may be ready meanwhile.")] = 0,
+    hold: Annotated[float, seconds("How long the new version is analysed after the exchange.", default="55s")] = 55.0,
+) -> None:
+    """Replica by replica in the same place, until all are new."""
+    _carry_out(
+        common,
+        lambda stable: plan_rolling(
+            InPlaceOptions(hold=hold, max_surge=max_surge, max_unavailable=max_unavailable, **_for_all(common, stable))
+        ),
+    )
+
+
+@app.command(name="blue-green")
+@with_common
+def blue_green(
+    common: Common,
+    preview: Annotated[
+        float, seconds("How long the candidate is analysed on requests of our own before the switch.", default="20s")
+    ] = 20.0,
+    preview_rate: Annotated[float, typer.Option(min=0.1, help="Requests per second of our own to the preview.")] = 20.0,
+    hold: Annotated[float, seconds("How long it is analysed after the switch.", default="30s")] = 30.0,
+    keep: Annotated[float, seconds("How long the old version stays warm after.", default="30s")] = 30.0,
+    manual: Annotated[bool, typer.Option("--manual", help="Before the switch wait for `labctl promote` or `labctl abort`.")] = False,
+) -> None:
+    """The new version beside the old one at full size, tried on load of our own, then one switch for everybody."""
+    _carry_out(
+        common,
+        lambda stable: plan_blue_green(BlueGreenOptions(preview=preview, hold=hold, keep=keep, manual=manual, **_for_all(common, stable))),
+        preview_rate=preview_rate,
+    )
+
+
+@app.command(name="ab-test")
+@with_common
+def ab_test(
+    common: Common,
+    match: Annotated[str, typer.Option(help="Who gets the candidate: x-user-group=beta, or cookie:NAME=VALUE; instead of --split.")] = "",
+    group_share: Annotated[int, typer.Option(min=0, max=99, help="Percent of the lab's users who are given what --match asks for.")] = 50,
+    split: Annotated[int, typer.Option(help="Percent of the users who get the candidate and stay there.")] = 50,
+    promote_winner: Annotated[bool, typer.Option("--promote-winner", help="A candidate that is found better gets everybody.")] = False,
+    hold: Annotated[float, seconds("How long the experiment runs at most.", default="60s")] = 60.0,
+    keep: Keep = 5.0,
+) -> None:
+    """Two groups of users, each with its version: whose answers are right more often?"""
+    chosen = match_of(match, group_share) if match else None
+    _carry_out(
+        common,
+        lambda stable: plan_ab_test(
+            AbTestOptions(match=chosen, share=split, promote_winner=promote_winner, hold=hold, keep=keep, **_for_all(common, stable))
+        ),
+    )
+
+
+@app.command()
+@with_common
+def shadow(
+    common: Common,
+    mirror: Annotated[int, typer.Option(help="Percent of the requests of which the candidate gets a copy.")] = 100,
+    mirror_writes: Annotated[bool, typer.Option("--mirror-writes", help="Copy also what changes something, such as feedback.")] = False,
+    max_disagreement: Annotated[float, typer.Option(min=0, max=99, help="Percent of the answers that may differ.")] = 10.0,
+    promote: Annotated[bool, typer.Option("--promote", help="A candidate that is judged good gets everybody.")] = False,
+    hold: Hold = 55.0,
+    keep: Keep = 5.0,
+) -> None:
+    """The candidate gets a copy of the requests, and nobody gets its answers."""
+    _carry_out(
+        common,
+        lambda stable: plan_shadow(
+            ShadowOptions(mirror=mirror, mirror_writes=mirror_writes, promote=promote, hold=hold, keep=keep, **_for_all(common, stable))
+        ),
+        max_disagreement=max_disagreement / 100,
+    )
+
+
+def _for_all(common: Common, stable: Stable) -> dict[str, Any]:
+    """What all plans have in common."""
+    return {
+        "to_version": common.to,
+        "before": stable.release,
+        "stable": stable.slot,
+        "replicas": common.replicas or stable.release.replicas,
+        "baseline": common.baseline,
+    }
+
+
+def _carry_out(common: Common, plan: Callable[[Stable], Plan], **judging: Any) -> None:
+    if common.timeout <= 0:
+        raise UsageError("--timeout is more than 0 seconds")
     asked = Asked(
         plan=plan,
-        to_version=to,
-        from_version=from_version,
-        load=LoadOptions(rate=rate, users=users, seed=seed),
-        judge=JudgeOptions(margin=margin / 100, detect=detect / 100, objective=objective),
-        timeout=timeout,
-        port=port,
+        to_version=common.to,
+        from_version=common.from_version,
+        load=common.load(),
+        judge=common.judge(**judging),
+        timeout=common.timeout,
+        port=common.port,
+        force=common.force,
+        supersede=common.supersede,
+        platform=common.platform,
+        reclaim=common.on_drift is Drift.RECLAIM,
     )
-    if dry_run:
-        print_plan(asked, as_json=as_json)
+    if common.dry_run:
+        print_plan(asked, as_json=common.as_json)
     else:
-        perform(asked, as_json=as_json)
+        perform(asked, as_json=common.as_json)

@@ -1,86 +1,43 @@
 """A run from its first event to its report: wires platform, users, witness, engine and display together."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cli.clock import SystemClock
+from cli.labs import Lab
 from cli.live import Display
 from cli.settings import Settings
+from cli.steering import FileControl
+from cli.users import PreviewUsers, Users
 from impact.environment import environment
 from impact.prometheus import PrometheusWitness
 from impact.report import write_report
 from impact.rundir import RunFolder
+from impact.settlement import Settlement
 from impact.summary import Summary, summarise
 from impact.userlog import UserLog
 from impact.witness import UsersWitness
-from loadtest.users import UsersProcess
-from platforms.local import lab as local
-from platforms.local.platform import LocalPlatform
-from platforms.local.state import Lab
 from strategies.engine import Engine
 from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError, WitnessLost
 from strategies.events import AnyEvent, Ended, Noted, ObjectiveSet, StepEnded, StepStarted
-from strategies.plan import Analyse, Baseline, Plan, Promote, Release
-from strategies.traffic import Slot, Traffic
-from strategies.waiting import wait_until
-
-USERS_DEADLINE = 30.0
-"""Seconds in which the users' process must have sent its first request."""
-
-
-class Users:
-    """The users of a run: none if its rate is 0, else a process that lives while the run does."""
-
-    def __init__(self, folder: RunFolder, platform: LocalPlatform, *, cases: Path) -> None:
-        self._platform = platform
-        self._folder = folder
-        self._cases = cases
-        self._process: UsersProcess | None = None
-
-    def start(self, log: UserLog, clock: SystemClock) -> None:
-        """Start them and wait for their first request.
-
-        Raises:
-            WitnessLost: they sent nothing.
-        """
-        if self._folder.run.load.rate == 0:
-            return
-        path, console = self._folder.new_log_path(), self._folder.path / "users.log"
-        self._process = UsersProcess.start(self._platform.gateway, self._folder.run.load, self._cases, path, console)
-        self._platform.note_users(self._process.pid, console)
-
-        def sending() -> bool:
-            if problem := self.problem():
-                raise WitnessLost(problem)
-            return bool(log.poll())
-
-        wait_until(sending, timeout=USERS_DEADLINE, clock=clock, reason=lambda: "the users have sent nothing yet")
-
-    def problem(self) -> str:
-        """What happened to them, in a sentence; empty if nothing did."""
-        return self._process.problem() if self._process else ""
-
-    def stop(self) -> None:
-        """Send no more."""
-        if self._process:
-            self._process.stop()
-        # a full disk has been told of elsewhere, and must not stand in the way of the end
-        with suppress(StoreRefused):
-            self._platform.note_users(None)
+from strategies.groups import matched_by
+from strategies.plan import Analyse, Baseline, Plan, Promote, Replace, Replacement, Step
 
 
 class Journal:
-    """Writes events into the run's folder, then shows them."""
+    """Writes events into the run's folder, keeps them with the lab, then shows them."""
 
-    def __init__(self, folder: RunFolder, display: Display) -> None:
+    def __init__(self, folder: RunFolder, lab: Lab, display: Display) -> None:
         self._folder = folder
+        self._lab = lab
         self._display = display
 
     def write(self, event: AnyEvent) -> None:
         """See `strategies.engine.Journal`."""
         self._folder.write(event)
+        self._lab.record(self._folder, event)
         self._display.show(event)
 
 
@@ -98,58 +55,47 @@ def require_version(store: Path, version: str, option: str) -> None:
     )
 
 
-def start_lab(
-    places: Settings, *, version: str, replicas: int, port: int, clock: SystemClock, say: Callable[[str], None], run: str = ""
-) -> Lab:
-    """Start a lab and deploy its first version; nobody is there yet to be hurt, so no strategy is needed.
-
-    Raises:
-        UsageError: the store lacks the version.
-        CouldNotRun: it did not come up; nothing of it is left running.
-    """
-    require_version(places.store, version, "--from")
-    timeout = 60.0
-    local.start(places.home, store=places.store, port=port, clock=clock, timeout=timeout, say=say, run=run)
-    try:
-        platform = LocalPlatform(places.home, clock=clock, timeout=timeout)
-        platform.deploy(Slot.BLUE, Release(version=version, replicas=replicas))
-        platform.route(Traffic(stable=Slot.BLUE))
-    except BaseException:
-        # an interruption too: a lab that nobody asked to keep must not stay
-        local.stop(places.home, clock=clock)
-        raise
-    return platform.lab
-
-
 def carry_out(
-    folder: RunFolder, places: Settings, clock: SystemClock, display: Display, *, first: int = 0, give_up: LabError | None = None
+    folder: RunFolder,
+    lab: Lab,
+    places: Settings,
+    clock: SystemClock,
+    display: Display,
+    *,
+    first: int = 0,
+    give_up: LabError | None = None,
 ) -> Summary:
     """Carry a run out from step `first` on (or end it because of `give_up`), then write its summary and report.
 
-    The caller holds the lab's lock.
+    The caller is the only one who changes the lab.
     """
-    run = folder.run
-    local.note_run(places.home, str(folder.path))
-    platform = LocalPlatform(places.home, clock=clock, timeout=run.timeout)
+    run, journal = folder.run, Journal(folder, lab, display)
+    lab.note_run(folder)
+    platform = lab.connect(run.timeout, lambda text: journal.write(Noted(at=clock.now(), text=text)))
     log, events = UserLog(folder.requests), folder.events()
-    users = Users(folder, platform, cases=places.store / "holdout.csv")
+    cases = places.store / "holdout.csv"
+    users = Users(folder, platform.gateway, platform.note_users, cases=cases)
+    preview = PreviewUsers(folder, platform.gateway, clock, cases=cases)
+    prometheus = PrometheusWitness(platform.prometheus)
     witness = UsersWitness(
+        run,
         log,
-        PrometheusWitness(f"http://127.0.0.1:{platform.lab.prometheus_port}"),
-        gateway=platform.gateway,
+        prometheus,
+        settlement=Settlement(platform.gateway, prometheus, matched_by(run.load), copies=run.load.rate > 0),
         instances=platform.instances,
         problem=users.problem,
-        options=run.judge,
+        preview=preview.log,
         analyses=_analyses(run.plan, events),
     )
     engine = Engine(
         run.plan,
         platform=platform,
         witness=witness,
-        journal=Journal(folder, display),
+        journal=journal,
         clock=clock,
         timeout=run.timeout,
         promoted=promoted(run.plan, events),
+        control=FileControl(folder.control),
     )
     with _logging_to(folder.path / "labctl.log"), display.showing(folder, log, clock):
         try:
@@ -163,11 +109,12 @@ def carry_out(
             logging.exception("the run could not begin, in a way that nobody foresaw")
             ended = engine.give_up(CouldNotRun(f"the lab itself failed: {error!r}"))
         finally:
+            preview.stop()
             users.stop()
     if run.owns_lab and not ended.left:
-        local.stop(places.home, clock=clock)
+        lab.stop()
     elif not ended.left:
-        local.note_run(places.home, "")
+        lab.note_run(None)
     return close(folder, ended)
 
 
@@ -195,10 +142,15 @@ def promoted(plan: Plan, events: tuple[AnyEvent, ...]) -> bool:
 
 def _analyses(plan: Plan, events: tuple[AnyEvent, ...]) -> int:
     """How many analyses share alpha: those of the plan, and one more for each that was begun again after a crash."""
-    planned = {index for index, step in enumerate(plan.steps) if isinstance(step, Analyse)}
+    planned = {index for index, step in enumerate(plan.steps) if isinstance(step, Analyse) or _is_watched(step)}
     begun = [event.index for event in events if isinstance(event, StepStarted) and not event.way_back and event.index in planned]
     ended = {event.index for event in events if isinstance(event, StepEnded) and not event.way_back}
     return max(1, len(planned) + sum(index not in ended for index in begun))
+
+
+def _is_watched(step: Step) -> bool:
+    """Whether an exchange is judged while it is under way."""
+    return isinstance(step, Replace) and step.how is Replacement.ROLLING
 
 
 def _restore(witness: UsersWitness, plan: Plan, events: tuple[AnyEvent, ...]) -> None:

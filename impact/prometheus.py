@@ -25,6 +25,7 @@ PROMQL = {
     "age": Template('time() - timestamp(up{job="model-api"})'),
     "scrapes": Template('up{job="model-api",slot="$slot"}[${window}ms]'),
     "requests": Template('model_api_requests_total{job="model-api",slot="$slot",handler="/predict",mirrored="false"}[${window}ms]'),
+    "mirrored": Template('sum(model_api_requests_total{job="model-api",slot="$slot",mirrored="true"})'),
 }
 """Everything that is asked; ages are by Prometheus's own clock, which need not agree with ours."""
 
@@ -135,6 +136,11 @@ class PrometheusWitness:
                 n += round(grown)
                 bad += 0 if series.metric["code"].startswith("2") else round(grown)
         return Count(bad, n) if known else None
+
+    def mirrored(self, slot: Slot) -> int:
+        """How many copies of users' requests the replicas of `slot` that are up have got since they started."""
+        series = self._ask("mirrored", {"slot": str(slot)})
+        return round(float(series[0].value[1])) if series and series[0].value else 0
 
     def _newest(self, query: str) -> dict[tuple[str, str], float]:
         """An instant query's values by instance and slot."""

@@ -2,6 +2,7 @@
 
 plan.json       what was asked for, written once before anything happens
 events.jsonl    what happened, one event a line, each on disk before the next thing is done
+control.jsonl   what persons asked for while it ran, one word a line
 requests/       the users' log, one file for each time that users were started
 summary.json    what it did to the users
 report.html     the same, to look at
@@ -81,6 +82,11 @@ class RunFolder:
     def report(self) -> Path:
         """Where the report is, once it is written."""
         return self.path / "report.html"
+
+    @property
+    def control(self) -> Path:
+        """Where persons leave their words while it runs."""
+        return self.path / "control.jsonl"
 
     def write(self, event: AnyEvent) -> None:
         """Append an event; it is on disk when this returns."""

@@ -8,6 +8,7 @@ import msgspec
 
 from impact import measures, timeline
 from impact.figures import Environment, Generator, MetricVerdict, PhaseFigures, RoleFigures, Roles, Totals, WitnessCounts
+from impact.sides import Sides
 from impact.userlog import Request
 from strategies.events import AnyEvent, Looked, Noted, ObjectiveSet, Outcome, PhaseStarted, StepStarted, Witnessed
 from strategies.run import Run
@@ -80,7 +81,8 @@ def summarise(run: Run, events: Sequence[AnyEvent], requests: Sequence[Request],
     known = [run.started.timestamp(), *(event.at.timestamp() for event in events), *(_sent(request) for request in sent[-1:])]
     until = ended.at.timestamp() if ended else max(known)
     objective = next((event.seconds for event in reversed(events) if isinstance(event, ObjectiveSet)), None)
-    first = next((_sent(request) for request in sent if request.slot is run.candidate and request.version), None)
+    sides = Sides(run)
+    first = next((_sent(request) for request in sent if sides.is_candidate(request) and request.version), None)
     return Summary(
         id=run.id,
         strategy=run.plan.strategy,
@@ -95,7 +97,7 @@ def summarise(run: Run, events: Sequence[AnyEvent], requests: Sequence[Request],
         ended=ended.at if ended else None,
         objective_seconds=objective,
         phases=_phases(run, timeline.phases(run, events, until), sent, objective),
-        totals=_totals(requests, sent, objective),
+        totals=_totals(sides, requests, sent, objective),
         verdicts=_verdicts(events),
         rollback_seconds=_rollback_seconds(run, events, sent),
         drain_seconds=timeline.drain_seconds(run, events),
@@ -111,8 +113,8 @@ def summarise(run: Run, events: Sequence[AnyEvent], requests: Sequence[Request],
 
 
 def role_figures(slot: Slot, version: str, requests: Sequence[Request], objective: float | None) -> RoleFigures:
-    """The figures of those of `requests` that were sent and are charged to `slot`."""
-    own = [request for request in requests if request.slot is slot and request.sent is not None]
+    """The figures of those of `requests`, all of them charged to `slot`, that were sent."""
+    own = [request for request in requests if request.sent is not None]
     return RoleFigures(
         slot=slot,
         version=version,
@@ -142,27 +144,30 @@ def _phase(run: Run, phase: timeline.Phase, requests: Sequence[Request], objecti
     ]
     candidate = sum(request.slot is phase.traffic.candidate for request in settled)
     stable = phase.traffic.stable
-    versions = {run.stable: run.from_version, run.candidate: run.to_version}
+    sides = Sides(run)
+    old = stable is run.stable
+    versions = (run.from_version, run.to_version) if old else (run.to_version, run.from_version)
+    other = run.candidate if old else run.stable
     return PhaseFigures(
         name=phase.name,
         started=datetime.fromtimestamp(phase.start, UTC),
         seconds=phase.end - phase.start,
         intended_weight=phase.traffic.weight,
-        served_weight=round(100 * candidate / len(settled), 2) if settled else None,
+        served_weight=round(100 * candidate / len(settled), 2) if settled and not run.plan.in_place else None,
         settle_seconds=phase.settle_seconds,
-        unattributed=sum(request.unattributed for request in requests),
+        unattributed=sum(sides.is_unattributed(request) for request in requests),
         roles=Roles(
-            stable=role_figures(stable, versions[stable], requests, objective),
-            candidate=role_figures(stable.other, versions[stable.other], requests, objective),
+            stable=role_figures(stable, versions[0], sides.of(requests, stable, candidate=False), objective),
+            candidate=role_figures(other, versions[1], sides.of(requests, other, candidate=True), objective),
         ),
     )
 
 
-def _totals(requests: Sequence[Request], sent: Sequence[Request], objective: float | None) -> Totals:
+def _totals(sides: Sides, requests: Sequence[Request], sent: Sequence[Request], objective: float | None) -> Totals:
     return Totals(
         requests=len(sent),
         failed=sum(request.failed for request in sent),
-        unattributed=sum(request.unattributed for request in sent),
+        unattributed=sum(sides.is_unattributed(request) for request in sent),
         slow=_slow(sent, objective),
         wrong=sum(request.wrong for request in sent),
         unsent=len(requests) - len(sent),

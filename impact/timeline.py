@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from strategies.events import AnyEvent, Ended, Looked, PhaseStarted, Settled, StepEnded, StepStarted
 from strategies.judgement import Verdict
-from strategies.plan import Deploy, Drain, Promote, Retire, Step
+from strategies.plan import Deploy, Drain, Promote, Replace, Replacement, Retire, Step
 from strategies.run import Run
 from strategies.traffic import Slot, Traffic
 
@@ -103,17 +103,23 @@ def drain_seconds(run: Run, events: Sequence[AnyEvent]) -> float | None:
 def extra_pod_seconds(run: Run, events: Sequence[AnyEvent], until: float) -> float:
     """Replica-seconds paid for beyond the `run.plan.replicas` that all the traffic needs, up to `until`.
 
-    Stable is taken to begin with `run.plan.replicas`, the candidate with none. New replicas count from the start of
+    Stable is taken to begin with what the plan says was there before, the candidate with none. New replicas count from the start of
     the step that deploys them, since they use the machine before they are ready; old ones count until the end of the
     step that takes them away. The sum of both slots beyond the plan's replicas is integrated over time.
     """
-    running = {run.stable: run.plan.replicas, run.candidate: 0}
+    running = dict.fromkeys(Slot, 0)
+    running[run.stable] = run.plan.before.replicas if run.plan.before else run.plan.replicas
     changes: list[tuple[float, Slot, int]] = []
     asked = dict(running)
     for step, start, end in spans(run, events):
         match step:
             case Deploy(slot, release):
                 changes.append((start if release.replicas > asked[slot] else end or until, slot, release.replicas))
+                asked[slot] = release.replicas
+            case Replace(slot, release, how, surge):
+                if how is Replacement.ROLLING:
+                    changes.append((start, slot, release.replicas + surge))
+                changes.append((end or until, slot, release.replicas))
                 asked[slot] = release.replicas
             case Retire(slot):
                 changes.append((end or until, slot, 0))

@@ -8,55 +8,64 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-import httpx
-
 from impact import binomial
 from impact.judge import judge
 from impact.measures import percentile, sent_since
 from impact.prometheus import GRACE_SECONDS, PrometheusWitness
+from impact.settlement import Settlement, sent
+from impact.sides import Sides
 from impact.userlog import Request, UserLog
 from strategies.errors import WitnessLost
 from strategies.events import ObjectiveSet, Witnessed
 from strategies.judgement import Count, Judgement, Verdict
-from strategies.run import JudgeOptions
+from strategies.plan import Subject
+from strategies.run import Run
 from strategies.traffic import Slot, Traffic
-from strategies.userlog import SLOT_HEADER
 from strategies.witness import Answers
 
 OBJECTIVE_FACTOR = 5
 """Requests slower than this many times stable's p99 in the baseline count as slow, unless an objective is given."""
-PROBES_AT_ONCE = 50
 
 
 class UsersWitness:
     """Implements `strategies.witness.Witness`.
 
-    `instances` tells the ready replicas by the name that Prometheus scrapes them under; `problem` is a sentence if the
-    users' process has died, else empty.
+    Args:
+        run: what is rolled out.
+        log: what users met.
+        prometheus: what servers counted.
+        settlement: tells who answers since a change of routes.
+        instances: tells the ready replicas by the name that Prometheus scrapes them under.
+        problem: a sentence if the users' process has died, else empty.
+        preview: the log of our own users who see the candidate's preview; starts them if they do not run yet.
+        analyses: how many analyses share alpha.
     """
 
     def __init__(
         self,
+        run: Run,
         log: UserLog,
         prometheus: PrometheusWitness,
         *,
-        gateway: str,
+        settlement: Settlement,
         instances: Callable[[], Mapping[str, Slot]],
         problem: Callable[[], str],
-        options: JudgeOptions,
+        preview: Callable[[], UserLog],
         analyses: int,
     ) -> None:
+        self._run = run
+        self._sides = Sides(run)
         self._log = log
         self._prometheus = prometheus
-        self._client = httpx.Client(base_url=gateway, timeout=5.0, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+        self._settlement = settlement
         self._instances = instances
         self._problem = problem
-        self._options = options
+        self._preview = preview
+        self._options = run.judge
         self._analyses = analyses
-        self._objective = options.objective
+        self._objective = run.judge.objective
         self._baseline: dict[str, Count] = {}
         self._ready_since: dict[str, float] = {}
-        self._probed: tuple[datetime, list[Slot]] | None = None
 
     def baseline(self, since: datetime, until: datetime) -> ObjectiveSet | None:
         """See `strategies.witness.Witness`. Without any answer nothing is known and None is said."""
@@ -80,41 +89,62 @@ class UsersWitness:
 
     def answers(self, new: Traffic, old: Traffic, since: datetime, *, probe: bool) -> Answers:
         """See `strategies.witness.Witness`."""
-        if self._probed is None or self._probed[0] != since:
-            self._probed = (since, [])
-        probed = self._probed[1]
-        if probe:
-            probed += self._probe()
-        try:
-            users = self._sent(since)
-        except WitnessLost:
-            # a change of routes can be seen by probes alone, and the way back must not wait for a lost log; `look` does not forgive it
-            users = []
-        slots = [request.slot for request in users if request.slot] + probed
-        candidate = slots.count(new.candidate)
-        # the shares of one and the same slot: promotion may have swapped who is stable
-        shares = new.percent(new.candidate) / 100, old.percent(new.candidate) / 100
-        settled = binomial.settled(candidate, len(slots), *shares)
-        return Answers(settled=settled, candidate=candidate, answers=len(slots), probes=len(probed))
+        return self._settlement.answers(new, old, since, sent(lambda: self._sent(since)), probe=probe)
 
-    def look(self, traffic: Traffic, since: datetime, *, final: bool) -> Judgement:
+    def look(self, traffic: Traffic, since: datetime, *, final: bool, of: Subject = Subject.USERS) -> Judgement:
         """See `strategies.witness.Witness`."""
         if problem := self._problem():
             raise WitnessLost(problem)
-        self._prometheus.check(self._long_ready())
+        if of is not Subject.EXCHANGE:
+            # while replicas come and go some scrapes fail, and that says nothing
+            self._prometheus.check(self._long_ready())
         requests = self._sent(since)
+        match of:
+            case Subject.IN_PLACE:
+                return self._against_before(requests, final=final)
+            case Subject.EXCHANGE:
+                return self._against_before([request for request in requests if self._sides.is_candidate(request)], final=final)
+            case Subject.PREVIEW:
+                return self._previewed(traffic, requests, since, final=final)
+            case _:
+                return self._side_by_side(traffic, requests, final=final)
+
+    def _side_by_side(self, traffic: Traffic, requests: list[Request], *, final: bool) -> Judgement:
+        """Both slots over the same seconds."""
+        if traffic.percent(traffic.stable) == 0:
+            return self._against_before([request for request in requests if request.slot is traffic.candidate], final=final)
         candidate = self._counts([request for request in requests if request.slot is traffic.candidate])
         stable = self._counts([request for request in requests if request.slot is traffic.stable])
-        share: float | None = traffic.weight / 100
-        before = self._baseline
-        if traffic.percent(traffic.stable) == 0:
-            # stable serves nobody now: its baseline takes its part, and is then no knowledge from before any more
-            share, before, stable = None, {}, self._baseline
-        pairs = {metric: (count, stable.get(metric, Count(0, 0))) for metric, count in candidate.items()}
-        judgement = judge(pairs, before, self._options, self._analyses, share=share, final=final)
+        judgement = self._judge(candidate, stable, self._baseline, share=traffic.weight / 100, final=final)
         if final and judgement.verdict is not Verdict.FAIL:
             return self._share(requests, traffic) or judgement
         return judgement
+
+    def _against_before(self, requests: list[Request], *, final: bool) -> Judgement:
+        """Where stable serves nobody now, its baseline takes its part, and is then no knowledge from before any more."""
+        return self._judge(self._counts(requests), self._baseline, {}, share=None, final=final)
+
+    def _previewed(self, traffic: Traffic, requests: list[Request], since: datetime, *, final: bool) -> Judgement:
+        """Our own users at the candidate against users at stable over the same seconds."""
+        log = self._preview()
+        log.poll()
+        candidate = [request for request in sent_since(log.requests, since.timestamp()) if request.slot in {traffic.candidate, None}]
+        stable = [request for request in requests if request.slot is traffic.stable]
+        # two loads of their own: which share of the requests is the candidate's is not known before
+        share = len(candidate) / (len(candidate) + len(stable)) if candidate and stable else None
+        return self._judge(self._counts(candidate), self._counts(stable), self._baseline, share=share, final=final)
+
+    def _judge(
+        self,
+        candidate: Mapping[str, Count],
+        stable: Mapping[str, Count],
+        before: Mapping[str, Count],
+        *,
+        share: float | None,
+        final: bool,
+    ) -> Judgement:
+        pairs = {metric: (count, stable.get(metric, Count(0, 0))) for metric, count in candidate.items()}
+        return judge(pairs, before, self._options, self._analyses, share=share, final=final)
 
     def second_witness(self, since: datetime, until: datetime) -> Witnessed:
         """See `strategies.witness.Witness`."""
@@ -156,15 +186,3 @@ class UsersWitness:
         if self._objective is not None:
             counts["slow"] = Count(sum(request.latency > self._objective for request in requests), len(requests))
         return counts | {"wrong": Count(sum(request.wrong for request in good), len(good))}
-
-    def _probe(self) -> list[Slot]:
-        """Requests of our own, never counted as users': who answers /version."""
-        answers: list[Slot] = []
-        for _ in range(PROBES_AT_ONCE):
-            try:
-                name = self._client.get("/version").headers.get(SLOT_HEADER, "")
-            except httpx.TransportError:
-                continue
-            if name in set(Slot):
-                answers.append(Slot(name))
-        return answers

@@ -70,15 +70,16 @@ def totals(summary: Summary) -> list[tuple[str, str]]:
 def role_rows(phase: PhaseFigures) -> list[tuple[str, ...]]:
     """Who was sent to in a phase: the role, requests, failed, slow, wrong and the latencies in ms, as text.
 
-    A role that was to get nothing and got nothing has no row.
+    A role that was to get nothing and got nothing has no row; in place, neither has one that nobody met.
     """
+    in_place = phase.roles.stable.slot is phase.roles.candidate.slot
     rows = [
         _role_row(role, figures)
         for role, figures, intended in (
             ("stable", phase.roles.stable, 100 - phase.intended_weight),
             ("candidate", phase.roles.candidate, phase.intended_weight),
         )
-        if figures.requests or intended
+        if figures.requests or (intended and not in_place)
     ]
     if phase.unattributed:
         rows.append(("charged to nobody", str(phase.unattributed), str(phase.unattributed), *[UNKNOWN] * 5))

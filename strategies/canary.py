@@ -2,9 +2,10 @@
 
 import msgspec
 
+from strategies.beside import Capacity, promotion, way_back
 from strategies.errors import UsageError
-from strategies.plan import Analyse, Baseline, Deploy, Drain, Hold, Plan, Promote, Release, Retire, Route, Step
-from strategies.traffic import Slot, Traffic, replicas_needed
+from strategies.plan import Analyse, Baseline, Gate, Plan, Release, Route, Step, require_sane
+from strategies.traffic import Slot, Traffic
 
 
 class CanaryOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,8 +13,10 @@ class CanaryOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         stable: the slot that serves now; the candidate gets the other one.
+        before: what runs there; None if it is not known.
         weights: whole percents (1..100), growing: the shares at which the candidate is judged.
         replicas: how many replicas all the traffic needs.
+        manual: after each analysis a person decides whether to go on.
         hold: seconds of each analysis.
         baseline: seconds of watching stable alone before.
         keep: seconds for which the old version stays warm after promotion.
@@ -21,8 +24,10 @@ class CanaryOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     to_version: str
     stable: Slot
+    before: Release | None = None
     weights: tuple[int, ...] = (10,)
     replicas: int = 2
+    manual: bool = False
     hold: float = 55.0
     baseline: float = 5.0
     keep: float = 5.0
@@ -41,27 +46,13 @@ def canary(options: CanaryOptions) -> Plan:
         raise UsageError(f"a canary's weight is 1 to 100 percent, not {', '.join(map(str, options.weights)) or 'empty'}")
     if list(options.weights) != sorted(set(options.weights)):
         raise UsageError(f"a canary's steps must grow, and {','.join(map(str, options.weights))} do not")
-    if options.replicas < 1:
-        raise UsageError(f"a version needs at least one replica, not {options.replicas}")
-    if min(options.hold, options.baseline, options.keep) < 0:
-        raise UsageError("hold, baseline and keep are seconds, and not negative")
-    stable, candidate = options.stable, options.stable.other
+    require_sane(options.replicas, options.hold, options.baseline, options.keep)
+    capacity = Capacity(options.stable.other, options.to_version, options.replicas)
     steps: list[Step] = [Baseline(options.baseline)]
-    running = 0
-
-    def capacity(percent: int) -> None:
-        nonlocal running
-        needed = replicas_needed(options.replicas, percent)
-        if needed > running:
-            steps.append(Deploy(candidate, Release(version=options.to_version, replicas=needed)))
-            running = needed
-
     for weight in options.weights:
-        capacity(weight)
-        steps += [Route(Traffic(stable=stable, weight=weight)), Analyse(options.hold)]
+        steps += [*capacity.for_percent(weight), Route(Traffic(stable=options.stable, weight=weight)), Analyse(options.hold)]
+        steps += [Gate()] if options.manual else []
     if options.weights[-1] < 100:
-        capacity(100)
-        steps.append(Route(Traffic(stable=stable, weight=100)))
-    steps += [Promote(candidate), Hold(options.keep, "promoted"), Drain(stable), Retire(stable)]
-    way_back = (Route(Traffic(stable=stable)), Drain(candidate), Retire(candidate))
-    return Plan(strategy="canary", replicas=options.replicas, steps=tuple(steps), way_back=way_back)
+        steps += [*capacity.for_percent(100), Route(Traffic(stable=options.stable, weight=100))]
+    steps += promotion(options.stable, options.keep)
+    return Plan(strategy="canary", replicas=options.replicas, steps=tuple(steps), way_back=way_back(options.stable), before=options.before)

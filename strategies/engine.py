@@ -13,8 +13,9 @@ from strategies.errors import CouldNotRun, Interrupted, LabError
 from strategies.events import AnyEvent, Ended, Noted, Outcome, StepEnded, StepStarted
 from strategies.judgement import Judgement, Verdict
 from strategies.performing import Performer
-from strategies.plan import Deploy, Hold, Plan, Promote, Step, title
+from strategies.plan import Analyse, Deploy, Gate, Hold, Plan, Promote, Replace, Step, title
 from strategies.platform import Platform
+from strategies.steering import Control, Nobody
 from strategies.waiting import Clock
 from strategies.witness import Witness
 
@@ -34,11 +35,22 @@ class Engine:
     """One rollout: `run()` carries out `plan` from step `first` on and says how it ended."""
 
     def __init__(
-        self, plan: Plan, *, platform: Platform, witness: Witness, journal: Journal, clock: Clock, timeout: float, promoted: bool = False
+        self,
+        plan: Plan,
+        *,
+        platform: Platform,
+        witness: Witness,
+        journal: Journal,
+        clock: Clock,
+        timeout: float,
+        promoted: bool = False,
+        control: Control | None = None,
     ) -> None:
         self._plan = plan
         self._journal = journal
-        self._performer = Performer(plan.replicas, platform=platform, witness=witness, write=self._write, clock=clock, timeout=timeout)
+        self._performer = Performer(
+            plan, platform=platform, witness=witness, write=self._write, clock=clock, timeout=timeout, control=control or Nobody()
+        )
         self._clock = clock
         self._timeout = timeout
         self._promoted = promoted
@@ -52,6 +64,10 @@ class Engine:
                 rejection = self._step(index)
                 if rejection:
                     return self._go_back(*_outcome(rejection))
+                # a pause that came in the middle of a step begins at its end
+                rejection = self._performer.wait_while_paused(self._plan.steps[index + 1 : index + 2])
+                if rejection:
+                    return self._go_back(*_outcome(rejection))
         except LabError as error:
             return self.give_up(error)
         except Exception as error:
@@ -60,7 +76,7 @@ class Engine:
             return self.give_up(CouldNotRun(f"the lab itself failed: {error!r}"))
         if self._promoted:
             return self._end(Outcome.PROMOTED, 0, self._promotion())
-        return self._end(Outcome.COMPLETED, 0, "all steps done")
+        return self._end(Outcome.COMPLETED, 0, self._performer.found or "all steps done")
 
     def give_up(self, error: LabError) -> Ended:
         """End the run because of `error`: back to stable before promotion, on to the end after it."""
@@ -75,12 +91,18 @@ class Engine:
         left = self._persist([(index, step, True) for index, step in enumerate(self._plan.way_back)])
         if left:
             return self._end(Outcome.ERROR, 3, reason, left)
-        return self._end(outcome, exit_code, f"{reason}; rolled back, stable has all the traffic" if self._plan.way_back else reason)
+        return self._end(
+            outcome,
+            exit_code,
+            f"{reason}; {'the experiment is over' if outcome is Outcome.COMPLETED else 'rolled back'}, stable has all the traffic"
+            if self._plan.way_back
+            else reason,
+        )
 
     def _complete(self, reason: str) -> Ended:
         after = next(index for index, step in enumerate(self._plan.steps) if isinstance(step, Promote)) + 1
         rest = list(enumerate(self._plan.steps))[after:]
-        left = self._persist([(index, step, False) for index, step in rest if not isinstance(step, Hold)])
+        left = self._persist([(index, step, False) for index, step in rest if not isinstance(step, Hold | Gate | Analyse)])
         if left:
             return self._end(Outcome.ERROR, 3, reason, left)
         return self._end(Outcome.PROMOTED, 0, f"{self._promotion()}; {reason}")
@@ -122,7 +144,7 @@ class Engine:
 
     def _promotion(self) -> str:
         """What was promoted, in words."""
-        deployed = [step for step in self._plan.steps if isinstance(step, Deploy)]
+        deployed = [step for step in self._plan.steps if isinstance(step, Deploy | Replace)]
         return f"{deployed[-1].release.version} is stable now, in {deployed[-1].slot}" if deployed else "promoted"
 
     def _step(self, index: int, *, way_back: bool = False) -> Judgement | None:
@@ -152,6 +174,8 @@ class Engine:
 def _outcome(judgement: Judgement) -> tuple[Outcome, int, str]:
     """How a run ends whose analysis does not allow to go on."""
     match judgement.verdict:
+        case Verdict.PASS:
+            return Outcome.COMPLETED, 0, judgement.reason
         case Verdict.FAIL:
             return Outcome.ROLLED_BACK, 1, judgement.reason
         case Verdict.ERROR:

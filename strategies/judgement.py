@@ -52,8 +52,9 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """All metrics at one look, and what they say together."""
+    """All metrics at one look, and what they say together. `winner`: the candidate was found better, not only no worse."""
 
     verdict: Verdict
     reason: str
     metrics: tuple[MetricJudgement, ...] = ()
+    winner: bool = False

@@ -1,11 +1,11 @@
 """What the engine asks of a platform: five verbs, each of which returns when it is true or raises with the reason."""
 
-from enum import StrEnum
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
-from strategies.plan import Release
+from strategies.plan import Release, Replace
 from strategies.traffic import Slot, Traffic
 
 
@@ -32,23 +32,17 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     slots: dict[Slot, SlotState]
 
 
-class Replacement(StrEnum):
-    """How a version is exchanged in its slot."""
-
-    RECREATE = "recreate"
-    """All of the old away, then the new: nobody answers in between."""
-    ROLLING = "rolling"
-    """One new one more, then one old one less, until all are new."""
-
-
 class Platform(Protocol):
     """Where a rollout happens. All verbs may be repeated: what is true already is left as it is."""
 
     def deploy(self, slot: Slot, release: Release) -> None:
         """Have exactly `release.replicas` ready replicas of the version in `slot`; surplus ones are drained first."""
 
-    def replace(self, slot: Slot, release: Release, how: Replacement) -> None:
-        """Exchange what runs in `slot`, which keeps its traffic meanwhile."""
+    def replace(self, step: Replace, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Exchange what runs in a slot, which keeps its traffic.
+
+        `meanwhile` is called while waiting; what it raises ends the exchange where it is.
+        """
 
     def route(self, traffic: Traffic) -> None:
         """Share requests as `traffic` says; returns once the proxy has taken it.

@@ -19,6 +19,11 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
         in_flight: how many requests may be under way at once; what exceeds it is logged as unsent.
         shape: how the rate moves over time: "constant", "steps", "ramp" or "spike".
         seconds: how long; None until stopped.
+        group_header: the header by which users tell their group (`cookie:NAME` for a cookie); empty if there are no groups.
+        group_value: what the users of the group send in it; all others send nothing.
+        group_share: whole percents (0..100) of the users who belong to the group, chosen by `seed`.
+        cookies: users keep the cookies that they are given.
+        feedback: users tell the model API what was right, after each answer.
     """
 
     rate: float = 50.0
@@ -28,6 +33,11 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int = 500
     shape: str = "constant"
     seconds: float | None = None
+    group_header: str = ""
+    group_value: str = ""
+    group_share: int = 0
+    cookies: bool = False
+    feedback: bool = False
 
 
 class JudgeOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +48,16 @@ class JudgeOptions(msgspec.Struct, frozen=True, kw_only=True):
         detect: the harm beyond the margin (points, 0..1) that must not stay unseen.
         objective: seconds; slower requests count as slow. None: five times stable's p99 in the baseline.
         alpha: the probability of a wrong FAIL, over all metrics and analyses of the run together.
+        max_disagreement: the ratio (0..1) of a shadow's answers that may differ from stable's to the same requests.
+        preview_rate: requests per second of our own to a preview.
     """
 
     margin: float = 0.02
     detect: float = 0.10
     objective: float | None = None
     alpha: float = 0.05
+    max_disagreement: float = 0.10
+    preview_rate: float = 20.0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import msgspec
 
 from strategies.events import ObjectiveSet, Witnessed
 from strategies.judgement import Judgement
+from strategies.plan import Subject
 from strategies.traffic import Traffic
 
 
@@ -33,8 +34,8 @@ class Witness(Protocol):
     def answers(self, new: Traffic, old: Traffic, since: datetime, *, probe: bool) -> Answers:
         """Who answered the requests sent since `since`; with `probe`, requests of our own are sent and added."""
 
-    def look(self, traffic: Traffic, since: datetime, *, final: bool) -> Judgement:
-        """Compare the slots over the requests sent since `since`.
+    def look(self, traffic: Traffic, since: datetime, *, final: bool, of: Subject = Subject.USERS) -> Judgement:
+        """Compare the candidate with stable over the requests sent since `since`, as `of` says.
 
         Raises:
             WitnessLost: the users' log or Prometheus cannot be asked.

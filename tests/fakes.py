@@ -14,8 +14,9 @@ from typing import NamedTuple
 from strategies.errors import CouldNotRun, Interrupted, StoreRefused, ToolFailed, WitnessLost
 from strategies.events import AnyEvent, ObjectiveSet, Witnessed
 from strategies.judgement import Judgement, Verdict
-from strategies.plan import Release
-from strategies.platform import Replacement, SlotState, State
+from strategies.plan import Release, Replace, Replacement, Subject
+from strategies.platform import SlotState, State
+from strategies.steering import Command
 from strategies.traffic import Slot, Traffic, replicas_needed
 from strategies.waiting import wait_until
 from strategies.witness import Answers
@@ -152,15 +153,18 @@ class FakePlatform:
             place.replicas = [replica for replica in place.replicas if replica.ready_at < inf][: release.replicas]
             self._start(slot, release.version, release.replicas - len(place.replicas))
 
-    def replace(self, slot: Slot, release: Release, how: Replacement) -> None:
-        with self._calling("replace", slot, release, how):
+    def replace(self, step: Replace, meanwhile: Callable[[], None] = lambda: None) -> None:
+        slot, release = step.slot, step.release
+        with self._calling("replace", slot, release, step.how):
             replicas = self._places[slot].replicas
-            old = [replica for replica in replicas if replica.version != release.version]
+            # a replica that never gets ready is exchanged too, as one that was killed
+            old = [replica for replica in replicas if replica.version != release.version or replica.ready_at == inf]
             missing = release.replicas - (len(replicas) - len(old))
-            while old and how is Replacement.RECREATE:
+            while old and step.how is Replacement.RECREATE:
                 replicas.remove(old.pop())
             for _ in range(missing):
                 self._start(slot, release.version, 1)
+                meanwhile()
                 if old:
                     replicas.remove(old.pop())
             for replica in old:
@@ -249,6 +253,8 @@ class FakeWitness:
 
     Attributes:
         verdicts: by candidate weight how its analysis ends, PASS where nothing is said. FAIL and ERROR are said at the second look.
+        subjects: the same for analyses of others than the users of both slots.
+        winner: a PASS says that the candidate is better.
         settle_seconds: how long it takes until the answers fit a change of routes.
         unsettled: the candidate weights that the answers never fit.
         idle: there are no users, so only probes tell who answers and nothing can be judged.
@@ -258,6 +264,8 @@ class FakeWitness:
 
     def __init__(self, clock: FakeClock) -> None:
         self.verdicts: Mapping[int, Verdict] = {}
+        self.subjects: Mapping[Subject, Verdict] = {}
+        self.winner = False
         self.settle_seconds = 0.2
         self.unsettled: frozenset[int] = frozenset()
         self.idle = False
@@ -277,14 +285,14 @@ class FakeWitness:
         share = (new if settled else old).percent(new.candidate)
         return Answers(settled=settled, candidate=answers * share // 100, answers=answers, probes=probes)
 
-    def look(self, traffic: Traffic, since: datetime, *, final: bool) -> Judgement:
+    def look(self, traffic: Traffic, since: datetime, *, final: bool, of: Subject = Subject.USERS) -> Judgement:
         self._looks.append(since)
         self._require()
-        if self.idle or traffic.weight == 0:
+        if self.idle or (of is Subject.USERS and traffic.weight == 0):
             return Judgement(verdict=Verdict.INCONCLUSIVE, reason="the candidate got no requests")
-        verdict = self.verdicts.get(traffic.weight, Verdict.PASS)
+        verdict = self.verdicts.get(traffic.weight, Verdict.PASS) if of is Subject.USERS else self.subjects.get(of, Verdict.PASS)
         if final or (verdict in {Verdict.FAIL, Verdict.ERROR} and self._looks.count(since) >= 2):
-            return Judgement(verdict=verdict, reason=f"{verdict} at {traffic.weight} %")
+            return Judgement(verdict=verdict, reason=f"{verdict} at {traffic.weight} %", winner=self.winner)
         return Judgement(verdict=Verdict.INCONCLUSIVE, reason="no harm proved so far")
 
     def second_witness(self, since: datetime, until: datetime) -> Witnessed:
@@ -296,6 +304,20 @@ class FakeWitness:
     def _require(self) -> None:
         if self.lost_at is not None and len(self._looks) >= self.lost_at:
             raise WitnessLost("the users' log cannot be read")
+
+
+class Words:
+    """Implements `strategies.steering.Control`: `say` is what a person does in another terminal."""
+
+    def __init__(self) -> None:
+        self._said: list[Command] = []
+
+    def say(self, *commands: Command) -> None:
+        self._said += commands
+
+    def take(self) -> tuple[Command, ...]:
+        said, self._said = tuple(self._said), []
+        return said
 
 
 class ListJournal:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from platforms.kubernetes.client import RETRY_EVERY, Cluster
+from platforms.kubernetes.routes import PORT, service_host
 from platforms.kubernetes.tunnel import PodConnection
 from strategies.errors import ToolFailed
 from strategies.traffic import Slot
@@ -34,14 +35,14 @@ class Host(msgspec.Struct, frozen=True):
 
 
 class Gateway:
-    """All pods of the ingress gateway, asked as one. `services` are the host names of the slots' Services.
+    """All pods of the ingress gateway, asked as one, about the slots in `namespace`.
 
     Every method raises ToolFailed if a pod does not answer within `patience` seconds.
     """
 
-    def __init__(self, cluster: Cluster, services: dict[str, Slot], *, clock: Clock, patience: float) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, *, clock: Clock, patience: float) -> None:
         self._cluster = cluster
-        self._services = services
+        self._namespace = namespace
         self._clock = clock
         self._patience = patience
         self._connections: dict[str, PodConnection] = {}
@@ -55,7 +56,7 @@ class Gateway:
         found: dict[str, list[Host]] = {}
         answers = self._ask("/clusters?format=json")
         for answer in answers:
-            for host in hosts(answer, self._services):
+            for host in hosts(answer, self._namespace):
                 found.setdefault(host.address, []).append(host)
         return tuple(
             Host(
@@ -114,12 +115,13 @@ def route_names(dump: dict[str, Any]) -> frozenset[str]:
     )
 
 
-def hosts(clusters: dict[str, Any], services: dict[str, Slot]) -> tuple[Host, ...]:
+def hosts(clusters: dict[str, Any], namespace: str) -> tuple[Host, ...]:
     """The replicas of the slots in Envoy's list of its clusters, which Istio names "outbound|port|subset|host"."""
+    slots = {f"outbound|{PORT}||{service_host(slot, namespace)}": slot for slot in Slot}
     found = []
     for cluster in clusters.get("cluster_statuses", []):
-        slot = services.get(cluster["name"].rpartition("|")[2])
-        if slot is None or not cluster["name"].startswith("outbound|"):
+        slot = slots.get(cluster["name"])
+        if slot is None:
             continue
         for host in cluster.get("host_statuses", []):
             address = host["address"]["socket_address"]

@@ -13,7 +13,6 @@ from typing import Any
 from platforms.kubernetes.routes import release_name
 from strategies.errors import ToolFailed
 from strategies.plan import Release
-from strategies.platform import Replacement
 from strategies.traffic import Slot
 
 Json = dict[str, Any]
@@ -22,10 +21,6 @@ CHART = Path(__file__).parents[2] / "charts" / "model-api"
 TIMEOUT = 60.0
 """Seconds for one call. Nothing is waited for in it, so it is the API server that takes this long."""
 _MISSING = "not found"
-STRATEGIES: Mapping[Replacement, Json] = {
-    Replacement.RECREATE: {"type": "Recreate"},
-    Replacement.ROLLING: {"type": "RollingUpdate", "maxSurge": 1, "maxUnavailable": 0},
-}
 
 
 class Helm:
@@ -42,8 +37,8 @@ class Helm:
         self._digest = digest
         self._extra = extra
 
-    def install(self, slot: Slot, release: Release, how: Replacement = Replacement.ROLLING) -> None:
-        """Have the release of `slot` say what is to run there; the cluster then makes it true."""
+    def install(self, slot: Slot, release: Release, strategy: Json | None = None) -> None:
+        """Have the release of `slot` say what is to run there, exchanged by the Deployment's `strategy`; the cluster makes it true."""
         self._settle(slot)
         values = {
             **(self.values(slot) or self.values(slot.other) or {}),
@@ -52,7 +47,7 @@ class Helm:
             "version": release.version,
             "digest": self._digest(release.version),
             "replicas": release.replicas,
-            "strategy": STRATEGIES[how],
+            "strategy": strategy or {"type": "RollingUpdate", "maxSurge": 1, "maxUnavailable": 0},
         }
         self._helm("upgrade", release_name(slot), str(CHART), "--install", "--values", "-", given=json.dumps(values))
 

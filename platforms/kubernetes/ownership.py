@@ -90,7 +90,7 @@ class OwnedRoutes:
     def _traffic(self, found: Json) -> Traffic:
         traffic = routes.noted_traffic(found)
         if traffic is None or not routes.stands_for(found, traffic):
-            said = f"are not {traffic.weight} % for the candidate any more" if traffic else "do not say what they stand for"
+            said = f"no longer give the candidate {traffic.in_words()}" if traffic else "do not say what they stand for"
             raise RouteRefused(f"{_named(found)} changed the routes, which {said}; put them back, or take them with --on-drift reclaim")
         return traffic
 
@@ -134,7 +134,8 @@ def _leads_back(before: Json | None, traffic: Traffic) -> bool:
     A promotion gives everything to one slot too, but to another than before.
     """
     noted = routes.noted_traffic(before) if before else None
-    return traffic == Traffic(stable=traffic.stable) and (noted is None or noted.stable is traffic.stable)
+    nothing = Traffic(stable=traffic.stable, forget=traffic.forget)
+    return traffic == nothing and (noted is None or noted.stable is traffic.stable)
 
 
 def _named(virtual_service: Json | None) -> str:

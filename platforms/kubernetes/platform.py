@@ -4,7 +4,7 @@ The API server is asked what was said, the gateway what is true: a verb returns 
 never renders a weight; routes are written by server-side apply, so that whoever else writes them is known by name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from platforms.kubernetes import pods, routes
@@ -15,8 +15,8 @@ from platforms.kubernetes.lease import Held
 from platforms.kubernetes.ownership import OwnedRoutes
 from platforms.kubernetes.waiting import Watched
 from strategies.errors import CouldNotRun, NotReady
-from strategies.plan import Release
-from strategies.platform import Replacement, SlotState, State
+from strategies.plan import Release, Replace, Replacement
+from strategies.platform import SlotState, State
 from strategies.traffic import Slot, Traffic
 from strategies.waiting import Clock, wait_until
 
@@ -65,11 +65,14 @@ class KubernetesPlatform:
         self._helm.install(slot, release)
         self._wait_until_running(slot, release)
 
-    def replace(self, slot: Slot, release: Release, how: Replacement) -> None:
+    def replace(self, step: Replace, meanwhile: Callable[[], None] = lambda: None) -> None:
         """See `strategies.platform.Platform`. It is the Deployment's own controller that exchanges the pods."""
         self._check_lease()
-        self._helm.install(slot, release, how)
-        self._wait_until_running(slot, release)
+        strategy: Json = {"type": "Recreate"}
+        if step.how is Replacement.ROLLING:
+            strategy = {"type": "RollingUpdate", "maxSurge": step.max_surge, "maxUnavailable": step.max_unavailable}
+        self._helm.install(step.slot, step.release, strategy)
+        self._wait_until_running(step.slot, step.release, meanwhile)
 
     def route(self, traffic: Traffic) -> None:
         """See `strategies.platform.Platform`. Returns once every pod of the gateway has the routes."""
@@ -133,11 +136,12 @@ class KubernetesPlatform:
             in_flight=sum(host.in_flight for host in own),
         )
 
-    def _wait_until_running(self, slot: Slot, release: Release) -> None:
+    def _wait_until_running(self, slot: Slot, release: Release, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Wait until the gateway would send requests to exactly the pods of `release`."""
         with self._pods(slot) as watched:
 
             def running() -> bool:
+                meanwhile()
                 deployment = self._deployment(slot)
                 if not watched.known or deployment is None:
                     return False

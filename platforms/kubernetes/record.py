@@ -21,6 +21,19 @@ T = TypeVar("T")
 
 NAME = "labctl-run"
 _RUN = "lab/run"
+_PLACE = "lab/folder"
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cluster knows of a run.
+
+    Attributes:
+        folder: "machine:path" of its folder, where more is known.
+    """
+
+    run: Run
+    events: tuple[AnyEvent, ...]
+    folder: str
 
 
 class Record:
@@ -30,13 +43,13 @@ class Record:
         self._cluster = cluster
         self._path = f"/api/v1/namespaces/{namespace}/configmaps/{NAME}"
 
-    def write(self, run: Run, events: Sequence[AnyEvent]) -> None:
-        """Say that `run` changes the lab, and what it has done so far."""
+    def write(self, run: Run, events: Sequence[AnyEvent], folder: str) -> None:
+        """Say that `run` changes the lab, what it has done so far, and where its folder is ("machine:path")."""
         kept = [event for event in events if not isinstance(event, Looked)]
         body = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": NAME, "annotations": {_RUN: run.id}},
+            "metadata": {"name": NAME, "annotations": {_RUN: run.id, _PLACE: folder}},
             "binaryData": {"plan": _packed(run), "events": _packed(kept)},
         }
         try:
@@ -44,8 +57,8 @@ class Record:
         except ToolFailed as error:
             raise StoreRefused(f"the rollout's record cannot be kept in the cluster: {error}") from error
 
-    def read(self) -> tuple[Run, tuple[AnyEvent, ...]] | None:
-        """The run that changes the lab, or that was left behind, with its events; None if there is none."""
+    def read(self) -> Recorded | None:
+        """The run that changes the lab, or that was left behind; None if there is none."""
         try:
             found = self._cluster.get(self._path)
         except ToolFailed as error:
@@ -54,7 +67,11 @@ class Record:
             return None
         try:
             data = found["binaryData"]
-            return _unpacked(data["plan"], Run), _unpacked(data["events"], tuple[AnyEvent, ...])
+            return Recorded(
+                run=_unpacked(data["plan"], Run),
+                events=_unpacked(data["events"], tuple[AnyEvent, ...]),
+                folder=str(found["metadata"]["annotations"][_PLACE]),
+            )
         except (KeyError, ValueError, zlib.error, msgspec.MsgspecError) as error:
             raise StoreRefused(
                 f"the rollout's record in the cluster is damaged, or of another version of the lab ({error}); "

@@ -8,12 +8,13 @@
 Helm renders no weights: `labctl` alone owns this object, whose annotations say what it stands for and which run wrote it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from strategies.traffic import Slot, Traffic
+from platforms.rules import COPIED_PATHS, SHADOW_HOST, cookie_pattern, forget_sticky, header_of, set_sticky, sticky_cookie
+from strategies.traffic import PREVIEW_HEADER, Slot, Traffic
 from strategies.userlog import SLOT_HEADER
 
 NAME = "model-api"
@@ -113,25 +114,82 @@ def rivals(virtual_services: Iterable[Json], namespace: str) -> tuple[Json, ...]
 
 
 def _http(traffic: Traffic, namespace: str, mark: str) -> list[Json]:
-    shares = [(slot, traffic.percent(slot)) for slot in Slot if traffic.percent(slot)]
-    return [_route(f"{traffic.stable}/{traffic.weight}", [_destination(slot, share, namespace) for slot, share in shares], mark)]
+    """All rules, the first that fits a request decides."""
+    rules = [_refusal(), *_to_candidate(traffic, namespace), *_sticky(traffic, namespace), *_shared(traffic, namespace)]
+    return [{**rule, "name": f"{rule['name']}/{mark}" if mark else rule["name"]} for rule in rules]
 
 
-def _route(name: str, destinations: list[Json], mark: str) -> Json:
+def _refusal() -> Json:
+    """Users cannot pass for copies, which servers count apart."""
     return {
-        "name": f"{name}/{mark}" if mark else name,
-        "route": destinations,
+        "name": "refusal",
+        "match": [{"authority": {"regex": SHADOW_HOST}}],
+        "directResponse": {"status": 400, "body": {"string": "this host is for the proxy's own copies\n"}},
+    }
+
+
+def _to_candidate(traffic: Traffic, namespace: str) -> list[Json]:
+    """Those who get the candidate whatever the shares are: our preview, and users who match."""
+    chosen = [("preview", PREVIEW_HEADER, {"exact": "1"})] if traffic.preview else []
+    if traffic.match:
+        name, wanted = header_of(traffic.match)
+        chosen.append(("match", name, {"regex" if traffic.match.cookie else "exact": wanted}))
+    return [
+        {"name": what, "match": [{"headers": {header: value}}], **_destinations({traffic.candidate: 100}, namespace)}
+        for what, header, value in chosen
+    ]
+
+
+def _sticky(traffic: Traffic, namespace: str) -> list[Json]:
+    """Who has a slot from an earlier request of this run goes there again."""
+    if not traffic.sticky:
+        return []
+    name = sticky_cookie(traffic.sticky)
+    return [
+        {
+            "name": f"stay/{slot}",
+            "match": [{"headers": {"cookie": {"regex": cookie_pattern(name, slot)}}}],
+            **_destinations({slot: 100}, namespace),
+        }
+        for slot in Slot
+    ]
+
+
+def _shared(traffic: Traffic, namespace: str) -> list[Json]:
+    """Everybody else, by the shares."""
+    shares = {slot: traffic.percent(slot) for slot in Slot if traffic.percent(slot)}
+    everybody: Json = {"name": f"{traffic.stable}/{traffic.weight}", **_destinations(shares, namespace, sticky=traffic.sticky)}
+    if traffic.forget:
+        remembered = {"headers": {"cookie": {"regex": cookie_pattern(sticky_cookie(traffic.forget))}}}
+        gone = {"response": {"add": {"set-cookie": forget_sticky(traffic.forget)}}}
+        return [{**everybody, "name": "forget", "match": [remembered], "headers": gone}, everybody]
+    if not traffic.mirror:
+        return [everybody]
+    copy = {"destination": _destination(traffic.candidate, namespace), "percentage": {"value": traffic.mirror}}
+    copied = {**everybody, "name": f"copy/{traffic.mirror}", "mirrors": [copy]}
+    if traffic.mirror_writes:
+        return [copied]
+    asking = [*({"uri": {"prefix": path}} for path in COPIED_PATHS), {"method": {"exact": "GET"}}]
+    return [{**copied, "match": asking}, everybody]
+
+
+def _destinations(shares: Mapping[Slot, int], namespace: str, sticky: str = "") -> Json:
+    """Where requests go, in percents; every answer names the slot that it was meant for."""
+    route = []
+    for slot, weight in shares.items():
+        response: Json = {"set": {SLOT_HEADER: slot.value}}
+        if sticky:
+            response["add"] = {"set-cookie": set_sticky(sticky, slot)}
+        route.append({"destination": _destination(slot, namespace), "weight": weight, "headers": {"response": response}})
+    return {
+        "route": route,
         "timeout": f"{TIMEOUT_SECONDS}s",
         "retries": {"attempts": 1, "retryOn": "connect-failure,refused-stream"},
     }
 
 
-def _destination(slot: Slot, weight: int, namespace: str) -> Json:
-    return {
-        "destination": {"host": service_host(slot, namespace), "port": {"number": PORT}},
-        "weight": weight,
-        "headers": {"response": {"set": {SLOT_HEADER: slot.value}}},
-    }
+def _destination(slot: Slot, namespace: str) -> Json:
+    return {"host": service_host(slot, namespace), "port": {"number": PORT}}
 
 
 def _notes(virtual_service: Json) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Waiting for the cluster on watches.
 
-What a collection holds is kept up to date in the background, and looked at as often as one likes without a request. The watch's thread never raises and never decides. While the API server is away it holds what was last known, and goes on
-when it is back; deadlines and signals are heard by whoever waits.
+What a collection holds is kept up to date in the background, and looked at as often as one likes without a request. The
+thread never raises and never decides: while the API server is away it holds what was last known, and goes on when it is
+back. Deadlines and signals are heard by whoever waits.
 """
 
 import threading

@@ -13,11 +13,14 @@ rename. What each setting prevents:
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from strategies.traffic import Slot, Traffic
+import msgspec
+
+from platforms.rules import COPIED_PATHS, SHADOW_HOST, cookie_pattern, forget_sticky, header_of, set_sticky, sticky_cookie
+from strategies.traffic import PREVIEW_HEADER, Slot, Traffic
 from strategies.userlog import SLOT_HEADER
 
 ROUTE_TIMEOUT = 4.0
@@ -60,38 +63,94 @@ def no_routes() -> Json:
 
 def routes(traffic: Traffic) -> Json:
     """RDS: who gets a request. Its version tells the traffic, so that Envoy itself can be asked which one it has."""
-    destinations = [
-        {
-            "name": slot.value,
-            "weight": traffic.percent(slot),
-            "response_headers_to_add": [
-                {"header": {"key": SLOT_HEADER, "value": slot.value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"},
-            ],
-        }
-        for slot in Slot
-    ]
-    version = f"{traffic.stable}/{traffic.weight}/{time.time_ns()}"
-    route = {
-        # Envoy takes routes over, and shows their version, only if they differ from those it has: promotion moves no request
-        "name": version,
-        "match": {"prefix": "/"},
-        "route": {
-            "weighted_clusters": {"clusters": destinations},
-            "timeout": f"{ROUTE_TIMEOUT}s",
-            "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 1},
-        },
-    }
-    return _route_configuration(version, [{"name": "model-api", "domains": ["*"], "routes": [route]}])
+    version = f"{traffic.stable}/{traffic.weight}/{time.time_ns()}/{msgspec.json.encode(traffic).decode()}"
+    # Envoy takes routes over, and shows their version, only if they differ from those it has: promotion moves no request
+    rules = [_refusal(), *_to_candidate(traffic), *_sticky(traffic), *_shared(traffic, version)]
+    return _route_configuration(version, [{"name": "model-api", "domains": ["*"], "routes": rules}])
 
 
 def traffic_of(version_info: str) -> Traffic | None:
     """The traffic that `routes` rendered under this version; None for a version that is not ours."""
-    stable, *rest = version_info.split("/")
     try:
-        weight, _ = rest
-        return Traffic(stable=Slot(stable), weight=int(weight))
-    except ValueError:
+        return msgspec.json.decode(version_info.split("/", 3)[3], type=Traffic)
+    except (IndexError, msgspec.MsgspecError):
         return None
+
+
+def _refusal() -> Json:
+    """Users cannot pass for copies, which servers count apart."""
+    return {
+        "match": {"prefix": "/", "headers": [_matching(":authority", SHADOW_HOST)]},
+        "direct_response": {"status": 400, "body": {"inline_string": "this host is for the proxy's own copies\n"}},
+    }
+
+
+def _to_candidate(traffic: Traffic) -> list[Json]:
+    """Those who get the candidate whatever the shares are: our preview, and users who match."""
+    chosen = [_exactly(PREVIEW_HEADER, "1")] if traffic.preview else []
+    if traffic.match:
+        name, wanted = header_of(traffic.match)
+        chosen.append(_matching(name, wanted) if traffic.match.cookie else _exactly(name, wanted))
+    return [{"match": {"prefix": "/", "headers": [header]}, "route": _destinations({traffic.candidate: 100})} for header in chosen]
+
+
+def _sticky(traffic: Traffic) -> list[Json]:
+    """Who has a slot from an earlier request of this run goes there again."""
+    if not traffic.sticky:
+        return []
+    name = sticky_cookie(traffic.sticky)
+    return [
+        {"match": {"prefix": "/", "headers": [_matching("cookie", cookie_pattern(name, slot))]}, "route": _destinations({slot: 100})}
+        for slot in Slot
+    ]
+
+
+def _shared(traffic: Traffic, name: str) -> list[Json]:
+    """Everybody else, by the shares."""
+    shares = {slot: traffic.percent(slot) for slot in Slot}
+    everybody = {"name": name, "match": {"prefix": "/"}, "route": _destinations(shares, sticky=traffic.sticky)}
+    if traffic.forget:
+        remembered = _matching("cookie", cookie_pattern(sticky_cookie(traffic.forget)))
+        gone = {"header": {"key": "set-cookie", "value": forget_sticky(traffic.forget)}}
+        return [{**everybody, "match": {"prefix": "/", "headers": [remembered]}, "response_headers_to_add": [gone]}, everybody]
+    if not traffic.mirror:
+        return [everybody]
+    copied = {**_destinations(shares), "request_mirror_policies": [_copy(traffic)]}
+    if traffic.mirror_writes:
+        return [{**everybody, "route": copied}]
+    asking: list[Json] = [{"prefix": path} for path in COPIED_PATHS]
+    asking.append({"prefix": "/", "headers": [_exactly(":method", "GET")]})
+    return [*({"match": match, "route": copied} for match in asking), everybody]
+
+
+def _copy(traffic: Traffic) -> Json:
+    fraction = {"numerator": traffic.mirror, "denominator": "HUNDRED"}
+    return {"cluster": traffic.candidate.value, "runtime_fraction": {"default_value": fraction}}
+
+
+def _destinations(shares: Mapping[Slot, int], sticky: str = "") -> Json:
+    """Where requests go, in percents; every answer names the slot that it was meant for."""
+    clusters = []
+    for slot, weight in shares.items():
+        headers: list[Json] = [
+            {"header": {"key": SLOT_HEADER, "value": slot.value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"},
+        ]
+        if sticky:
+            headers.append({"header": {"key": "set-cookie", "value": set_sticky(sticky, slot)}})
+        clusters.append({"name": slot.value, "weight": weight, "response_headers_to_add": headers})
+    return {
+        "weighted_clusters": {"clusters": clusters},
+        "timeout": f"{ROUTE_TIMEOUT}s",
+        "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 1},
+    }
+
+
+def _exactly(name: str, value: str) -> Json:
+    return {"name": name, "string_match": {"exact": value}}
+
+
+def _matching(name: str, pattern: str) -> Json:
+    return {"name": name, "string_match": {"safe_regex": {"regex": pattern}}}
 
 
 def endpoints(slot: Slot, ports: Sequence[int]) -> Json:

@@ -6,7 +6,7 @@ says which processes are ours.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import httpx
@@ -17,8 +17,8 @@ from platforms.local.envoy_admin import NO_KEEP_ALIVE, EnvoyAdmin, Host
 from platforms.local.ports import free_ports
 from platforms.local.state import Lab, Process, Replica, StateFile, write_atomically
 from strategies.errors import CouldNotRun, NotReady, RouteRefused, ToolFailed
-from strategies.plan import Release
-from strategies.platform import Replacement, SlotState, State
+from strategies.plan import Release, Replace, Replacement
+from strategies.platform import SlotState, State
 from strategies.traffic import Slot, Traffic
 from strategies.waiting import Clock, wait_until
 
@@ -52,6 +52,11 @@ class LocalPlatform:
         """Where users send their requests."""
         return f"http://127.0.0.1:{self._lab.gateway_port}"
 
+    @property
+    def prometheus(self) -> str:
+        """Where Prometheus answers."""
+        return f"http://127.0.0.1:{self._lab.prometheus_port}"
+
     def note_users(self, pid: int | None, log: Path = Path()) -> None:
         """Write down the users' process, which is somebody else's child but runs on our account; None once it has ended."""
         users = None if pid is None else processes.named("users", pid, log)
@@ -71,19 +76,26 @@ class LocalPlatform:
         self._remove([replica for replica in self._lab.in_slot(slot) if replica not in replicas[: release.replicas]])
         self._start(slot, release.version, release.replicas - len(replicas))
 
-    def replace(self, slot: Slot, release: Release, how: Replacement) -> None:
-        """See `strategies.platform.Platform`."""
+    def replace(self, step: Replace, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """See `strategies.platform.Platform`. As a Deployment does it: surge, wait until ready, then take as many old ones away."""
+        slot, release = step.slot, step.release
+        # a replica that died or never got ready would be waited for at the proxy until the deadline
+        self._remove([replica for replica in self._lab.in_slot(slot) if not (replica.ready and processes.alive(replica.process))])
         old = [replica for replica in self._lab.in_slot(slot) if not self._counts(replica, release)]
-        missing = release.replicas - (len(self._lab.in_slot(slot)) - len(old))
-        match how:
-            case Replacement.RECREATE:
-                self._remove(old)
-                self._start(slot, release.version, missing)
-            case Replacement.ROLLING:
-                for _ in range(missing):
-                    self._start(slot, release.version, 1)
-                    self._remove([old.pop(0)] if old else [])
-                self._remove(old)
+        new = len(self._lab.in_slot(slot)) - len(old)
+        if step.how is Replacement.RECREATE:
+            self._remove(old)
+            self._start(slot, release.version, release.replicas - new, meanwhile)
+            return
+        while old or new < release.replicas:
+            # those that may be missing go first; a surge of 0 would else allow no step
+            spare = new + len(old) - (release.replicas - step.max_unavailable)
+            gone, old = old[: max(0, spare)], old[max(0, spare) :]
+            self._remove(gone)
+            more = min(release.replicas - new, release.replicas + step.max_surge - new - len(old))
+            self._start(slot, release.version, more, meanwhile)
+            new += max(0, more)
+            meanwhile()
 
     def route(self, traffic: Traffic) -> None:
         """See `strategies.platform.Platform`."""
@@ -136,11 +148,11 @@ class LocalPlatform:
         """Whether a replica is one of the release: not a dead one, nor one whose start or end was cut off by a crash of labctl."""
         return replica.version == release.version and replica.ready and processes.alive(replica.process)
 
-    def _start(self, slot: Slot, version: str, count: int) -> None:
+    def _start(self, slot: Slot, version: str, count: int, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Have `count` more replicas (none if it is not positive); then all that are ready are known to the proxy."""
         started = [self._spawn(slot, version, port) for port in free_ports(max(0, count))]
         for replica in started:
-            self._wait_until_ready(replica)
+            self._wait_until_ready(replica, meanwhile)
         new = {replica.port for replica in started}
         self._save(msgspec.structs.replace(replica, ready=True) if replica.port in new else replica for replica in self._lab.replicas)
         self._publish(slot)
@@ -178,10 +190,11 @@ class LocalPlatform:
         )
         return replica
 
-    def _wait_until_ready(self, replica: Replica) -> None:
+    def _wait_until_ready(self, replica: Replica, meanwhile: Callable[[], None]) -> None:
         who = f"{replica.version} in {replica.slot}"
 
         def ready() -> bool:
+            meanwhile()
             if not processes.alive(replica.process):
                 raise NotReady(f"{who} ended at start: {processes.last_words(replica.process) or 'it said nothing'}")
             try:

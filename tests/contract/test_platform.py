@@ -10,8 +10,8 @@ import pytest
 from cli.clock import SystemClock
 from impact.binomial import plausible
 from strategies.errors import CouldNotRun, Interrupted, NotReady
-from strategies.plan import Release
-from strategies.platform import Platform, Replacement, SlotState, State
+from strategies.plan import Release, Replace, Replacement
+from strategies.platform import Platform, SlotState, State
 from strategies.traffic import Slot, Traffic
 from strategies.userlog import REQUEST_ID_HEADER
 from tests.contract.backend import TAMPERED, Backend
@@ -178,7 +178,7 @@ def test_rolling_exchanges_every_replica_and_no_user_notices(platform: Platform,
     before = lab.replicas(BLUE)
 
     with gateway.users() as answers:
-        platform.replace(BLUE, release("v2", 2), Replacement.ROLLING)
+        platform.replace(Replace(BLUE, release("v2", 2), Replacement.ROLLING))
         replaced = len(answers)
         wait_for(lambda: len(answers) > replaced + 20)
 
@@ -198,7 +198,7 @@ def test_recreate_ends_the_old_before_the_new_begins_and_says_whose_fault_that_i
 
     with gateway.users() as answers:
         wait_for(lambda: V1 in answers)
-        platform.replace(BLUE, release("v2"), Replacement.RECREATE)
+        platform.replace(Replace(BLUE, release("v2"), Replacement.RECREATE))
         replaced = len(answers)
         wait_for(lambda: len(answers) > replaced + 20)
 

@@ -87,6 +87,7 @@ def test_restarts_never_add_what_did_not_happen(steps: list[tuple[int, bool]]) -
         ("age", 'time() - timestamp(up{job="model-api"})'),
         ("scrapes", 'up{job="model-api",slot="blue"}[1500ms]'),
         ("requests", 'model_api_requests_total{job="model-api",slot="blue",handler="/predict",mirrored="false"}[1500ms]'),
+        ("mirrored", 'sum(model_api_requests_total{job="model-api",slot="blue",mirrored="true"})'),
     ],
 )
 def test_what_is_asked(query: str, promql: str) -> None:
@@ -94,7 +95,7 @@ def test_what_is_asked(query: str, promql: str) -> None:
 
 
 def test_every_query_is_tested_as_text() -> None:
-    assert set(PROMQL) == {"up", "age", "scrapes", "requests"}
+    assert set(PROMQL) == {"up", "age", "scrapes", "requests", "mirrored"}
 
 
 class Lab:

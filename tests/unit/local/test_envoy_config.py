@@ -1,6 +1,7 @@
 """What is rendered for Envoy keeps the road's promises, and Envoy itself takes it."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -24,19 +25,40 @@ from platforms.local.envoy_config import (
 )
 from platforms.local.processes import STOP_GRACE
 from strategies.run import LoadOptions
-from strategies.traffic import Slot, Traffic
+from strategies.traffic import Match, Slot, Traffic
 
-TRAFFIC = st.builds(Traffic, stable=st.sampled_from(Slot), weight=st.integers(0, 100))
+NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,9}", fullmatch=True)
+TRAFFIC = st.builds(
+    Traffic,
+    stable=st.sampled_from(Slot),
+    weight=st.integers(0, 100),
+    preview=st.booleans(),
+    match=st.none() | st.builds(Match, name=NAMES, value=NAMES, cookie=st.booleans(), share=st.integers(0, 99)),
+    mirror=st.integers(0, 100),
+    mirror_writes=st.booleans(),
+    sticky=st.just("") | NAMES,
+    forget=st.just("") | NAMES,
+)
 
 
-def only_route(rendered: Json) -> Json:
-    """The one route for all users."""
+def rules(rendered: Json) -> list[Json]:
+    """All routes, in the order in which the proxy tries them."""
     (configuration,) = rendered["resources"]
     (host,) = configuration["virtual_hosts"]
     assert host["domains"] == ["*"]
-    (route,) = host["routes"]
+    return list(host["routes"])
+
+
+def only_route(rendered: Json) -> Json:
+    """The route of everybody for whom there is no other."""
+    route = rules(rendered)[-1]
     assert route["match"] == {"prefix": "/"}
     return dict(route["route"])
+
+
+def destinations(rule: Json) -> dict[str, int]:
+    """Where a rule's requests go, without those that get none."""
+    return {one["name"]: one["weight"] for one in rule["route"]["weighted_clusters"]["clusters"] if one["weight"]}
 
 
 # --- routes ------------------------------------------------------------------------------------------------------
@@ -44,15 +66,68 @@ def only_route(rendered: Json) -> Json:
 
 @given(TRAFFIC)
 def test_every_destination_gets_its_share_and_names_its_slot(traffic: Traffic) -> None:
-    destinations = only_route(routes(traffic))["weighted_clusters"]["clusters"]
+    clusters = only_route(routes(traffic))["weighted_clusters"]["clusters"]
 
-    assert {one["name"]: one["weight"] for one in destinations} == {slot.value: traffic.percent(slot) for slot in Slot}
-    assert sum(one["weight"] for one in destinations) == 100
-    for one in destinations:
+    assert {one["name"]: one["weight"] for one in clusters} == {slot.value: traffic.percent(slot) for slot in Slot}
+    assert sum(one["weight"] for one in clusters) == 100
+    for one in clusters:
         # set and not added: what a replica says of itself must not stand beside it
-        assert one["response_headers_to_add"] == [
-            {"header": {"key": "x-lab-slot", "value": one["name"]}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        assert one["response_headers_to_add"][0] == {
+            "header": {"key": "x-lab-slot", "value": one["name"]},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+
+
+@given(TRAFFIC)
+def test_users_cannot_pass_for_copies(traffic: Traffic) -> None:
+    first = rules(routes(traffic))[0]
+
+    assert first["direct_response"]["status"] == 400
+    pattern = first["match"]["headers"][0]["string_match"]["safe_regex"]["regex"]
+    assert [bool(re.fullmatch(pattern, host)) for host in ("lab-shadow", "lab-shadow:80", "lab:80", "shadow", "lab-shadow.org")] == [
+        *(True, True, False, False, False)
+    ]
+
+
+@given(TRAFFIC)
+def test_who_is_chosen_goes_to_the_candidate_alone(traffic: Traffic) -> None:
+    """Our preview and users who match, before any share; and nobody is chosen who was not asked for."""
+    chosen = [
+        rule["match"]["headers"][0]["name"]
+        for rule in rules(routes(traffic))[1:]
+        if "headers" in rule["match"] and destinations(rule) == {traffic.candidate: 100} and "lab-" not in str(rule["match"])
+    ]
+    wanted = ["x-lab-preview"] if traffic.preview else []
+    wanted += ["cookie" if traffic.match.cookie else traffic.match.name] if traffic.match else []
+
+    assert chosen[: len(wanted)] == wanted
+
+
+@given(TRAFFIC.filter(lambda traffic: traffic.sticky != ""))
+def test_a_sticky_user_goes_where_the_cookie_of_this_run_says(traffic: Traffic) -> None:
+    name = f"lab-{traffic.sticky}"
+    for slot in Slot:
+        found = [
+            destinations(rule)
+            for rule in rules(routes(traffic))
+            if rule["match"].get("headers", [{}])[0].get("name") == "cookie"
+            and re.fullmatch(rule["match"]["headers"][0]["string_match"]["safe_regex"]["regex"], f"a=b; {name}={slot}; c=d")
         ]
+        assert {slot.value: 100} in found
+    # whoever has none is given one by the destination
+    for one in only_route(routes(traffic))["weighted_clusters"]["clusters"]:
+        assert one["response_headers_to_add"][1]["header"]["value"].startswith(f"{name}={one['name']};")
+
+
+@given(TRAFFIC.filter(lambda traffic: traffic.mirror > 0 and not traffic.forget))
+def test_what_changes_something_is_copied_only_if_asked_for(traffic: Traffic) -> None:
+    everybody = only_route(routes(traffic))
+    copied = [rule["match"] for rule in rules(routes(traffic)) if "request_mirror_policies" in rule.get("route", {})]
+
+    assert ("request_mirror_policies" in everybody) == traffic.mirror_writes
+    if not traffic.mirror_writes:
+        assert {"prefix": "/predict"} in copied
+        assert not any(match["prefix"] == "/feedback" or (match["prefix"] == "/" and "headers" not in match) for match in copied)
 
 
 @given(TRAFFIC)
@@ -176,9 +251,21 @@ def test_envoy_takes_the_static_part(static: Json, tmp_path: Path) -> None:
     assert said.returncode == 0, said.stderr
 
 
-@pytest.mark.parametrize("weight", [0, 10, 100])
-def test_envoy_takes_the_routes(static: Json, tmp_path: Path, weight: int) -> None:
-    said = validate(with_routes_inside(static, routes(Traffic(stable=Slot.GREEN, weight=weight))), tmp_path)
+@pytest.mark.parametrize(
+    "traffic",
+    [
+        Traffic(stable=Slot.GREEN, weight=0, preview=True, forget="a"),
+        Traffic(stable=Slot.GREEN, weight=10, sticky="a"),
+        Traffic(stable=Slot.BLUE, weight=100),
+        Traffic(stable=Slot.BLUE, mirror=30),
+        Traffic(stable=Slot.BLUE, mirror=100, mirror_writes=True),
+        Traffic(stable=Slot.BLUE, match=Match(name="group", value="beta", cookie=True)),
+        Traffic(stable=Slot.BLUE, match=Match(name="x-user-group", value="beta")),
+    ],
+    ids=Traffic.in_words,
+)
+def test_envoy_takes_the_routes(static: Json, tmp_path: Path, traffic: Traffic) -> None:
+    said = validate(with_routes_inside(static, routes(traffic)), tmp_path)
 
     assert said.returncode == 0, said.stderr
 

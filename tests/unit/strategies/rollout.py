@@ -9,7 +9,7 @@ from strategies.events import AnyEvent, Ended, StepEnded, StepStarted
 from strategies.plan import Plan, Promote
 from strategies.platform import SlotState, State
 from strategies.traffic import Slot, Traffic
-from tests.fakes import Call, FakeClock, FakePlatform, FakeWitness, ListJournal, Story
+from tests.fakes import Call, FakeClock, FakePlatform, FakeWitness, ListJournal, Story, Words
 
 TIMEOUT = 10.0
 OPTIONS = CanaryOptions(to_version="v2", stable=Slot.BLUE, weights=(10,), replicas=3, hold=2.0, baseline=1.0, keep=1.0)
@@ -23,9 +23,10 @@ class Rollout:
         story: calls of the platform and writes of the journal in one order.
     """
 
-    def __init__(self, options: CanaryOptions = OPTIONS) -> None:
+    def __init__(self, options: CanaryOptions = OPTIONS, plan: Plan | None = None) -> None:
         self.options = options
-        self.plan = canary(options)
+        self.plan = plan or canary(options)
+        self.words = Words()
         self.story: Story = []
         self.clock = FakeClock()
         self.platform = FakePlatform(self.clock, replicas=options.replicas, stable=options.stable, timeout=TIMEOUT, story=self.story)
@@ -71,7 +72,7 @@ class Rollout:
     @property
     def candidate_alone(self) -> State:
         """The new version with all the replicas, all the traffic and the role of the stable one, and nothing beside it."""
-        return self._alone(self.options.to_version, self.options.stable.other)
+        return self._alone(self.options.to_version, self.options.stable if self.plan.in_place else self.options.stable.other)
 
     @property
     def promoted(self) -> bool:
@@ -92,6 +93,7 @@ class Rollout:
             clock=self.clock,
             timeout=TIMEOUT,
             promoted=self.promoted,
+            control=self.words,
         )
 
 

@@ -5,8 +5,8 @@ from math import inf
 import pytest
 
 from strategies.errors import CouldNotRun, NotReady, ToolFailed
-from strategies.plan import Release
-from strategies.platform import Replacement, SlotState, State
+from strategies.plan import Release, Replace, Replacement
+from strategies.platform import SlotState, State
 from strategies.traffic import Slot, Traffic
 from tests.fakes import FakeClock, FakePlatform, Fault
 
@@ -118,7 +118,7 @@ def test_recreate_leaves_nobody_to_answer_and_rolling_no_fewer_than_before(
     ready = []
     clock.watchers.append(lambda: ready.append(platform.state().slots[BLUE].ready))
 
-    platform.replace(BLUE, v2(4), how)
+    platform.replace(Replace(BLUE, v2(4), how))
 
     assert min(ready) == least
     assert platform.state().slots[BLUE] == SlotState(version="v2", replicas=4, ready=4, in_flight=1)

@@ -21,7 +21,24 @@ from strategies.events import (
     Witnessed,
 )
 from strategies.judgement import Count, Judgement, MetricJudgement, Verdict
-from strategies.plan import Analyse, Baseline, Deploy, Drain, Hold, Plan, Promote, Release, Retire, Route, Step, title
+from strategies.plan import (
+    Analyse,
+    Baseline,
+    Deploy,
+    Drain,
+    Gate,
+    Hold,
+    Plan,
+    Promote,
+    Release,
+    Replace,
+    Replacement,
+    Retire,
+    Route,
+    Step,
+    Subject,
+    title,
+)
 from strategies.run import JudgeOptions, LoadOptions, Run
 from strategies.traffic import Slot, Traffic
 
@@ -31,6 +48,14 @@ TITLES: list[tuple[Step, str]] = [
     (Deploy(Slot.GREEN, Release(version="v2", replicas=10)), "deploy v2 to green, 10 ready replicas"),
     (Route(Traffic(stable=Slot.BLUE, weight=10)), "route 90 % to blue, 10 % to green"),
     (Route(Traffic(stable=Slot.GREEN, weight=10)), "route 10 % to blue, 90 % to green"),
+    (Route(Traffic(stable=Slot.BLUE, preview=True)), "route 100 % to blue, 0 % to green; green gets our preview"),
+    (Route(Traffic(stable=Slot.BLUE, mirror=30)), "route 100 % to blue, 0 % to green; green gets a copy of 30 %"),
+    (
+        Replace(Slot.BLUE, Release(version="v2", replicas=2), Replacement.ROLLING),
+        "exchange blue in place (rolling) for v2, 2 ready replicas",
+    ),
+    (Gate(), "gate: wait for `labctl promote` or `labctl abort`"),
+    (Analyse(5.0, Subject.EXPERIMENT, needs_winner=True), "analyse (experiment) for 5 s: only a winner goes on"),
     (Analyse(2.5), "analyse for 2.5 s: only PASS goes on"),
     (Promote(Slot.GREEN), "promote: green is stable from here on"),
     (Hold(30.0, "promoted, the old version warm"), "hold for 30 s: promoted, the old version warm"),

@@ -136,7 +136,7 @@ def test_a_candidate_that_died_after_its_deployment_gets_no_weight() -> None:
 
     ended = rollout.run(first=2)
 
-    assert ended.reason.startswith("a weight of 10 % needs 1 ready replicas in green, and 0 are;")
+    assert ended.reason.startswith("to get 10 % takes 1 ready replicas in green, and 0 are;")
     assert (ended.outcome, ended.exit_code) == (Outcome.ERROR, 3)
     require_rolled_back(rollout)
 

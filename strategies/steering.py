@@ -1,0 +1,70 @@
+"""What a person asks of a rollout while it runs: pause, go on, promote. Asking to end it is a signal, as anywhere."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+
+class Command(StrEnum):
+    """A word from another terminal."""
+
+    PAUSE = "pause"
+    """Stay where you are; the candidate is judged on."""
+    RESUME = "resume"
+    """Go on as planned."""
+    PROMOTE = "promote"
+    """Go on now: the rest of this analysis, hold, gate or pause is not waited for."""
+    PROMOTE_FULL = "promote --full"
+    """The same for this and for all that come after it."""
+
+
+class Control(Protocol):
+    """Where persons leave their words."""
+
+    def take(self) -> tuple[Command, ...]:
+        """What was asked since the last time, oldest first."""
+
+
+class Nobody:
+    """Implements `Control` where nobody asks for anything."""
+
+    def take(self) -> tuple[Command, ...]:
+        """Nothing."""
+        return ()
+
+
+class Steering:
+    """What the words so far amount to; `note` is told of each.
+
+    Attributes:
+        paused: time stands still for the plan.
+    """
+
+    def __init__(self, control: Control, note: Callable[[str], None]) -> None:
+        self._control = control
+        self._note = note
+        self._skip = False
+        self._full = False
+        self.paused = False
+
+    def hear(self) -> None:
+        """Take in what was asked since the last time."""
+        for command in self._control.take():
+            self._note(f"a person asked to {command}")
+            match command:
+                case Command.PAUSE:
+                    self.paused = True
+                case Command.RESUME:
+                    self.paused = False
+                case Command.PROMOTE:
+                    self.paused, self._skip = False, True
+                case Command.PROMOTE_FULL:
+                    self.paused, self._full = False, True
+
+    def begin(self) -> None:
+        """Something to wait for begins: a word that nothing waited for is not kept for it."""
+        self._skip = False
+
+    def goes_on(self) -> bool:
+        """Whether a person has said not to wait any longer for what is waited for now."""
+        return self._skip or self._full

@@ -1,0 +1,119 @@
+"""What a person says in another terminal is done, and the candidate is judged all the while."""
+
+import msgspec
+import pytest
+
+from strategies.blue_green import BlueGreenOptions, blue_green
+from strategies.events import Looked, Noted, Outcome, PhaseStarted
+from strategies.judgement import Verdict
+from strategies.plan import Subject
+from strategies.steering import Command
+from strategies.traffic import Slot, Traffic
+from tests.unit.strategies.rollout import OPTIONS, Rollout, require_rolled_back
+
+MANUAL = msgspec.structs.replace(OPTIONS, manual=True)
+
+
+def says(rollout: Rollout, *commands: Command, in_phase: str, after: int = 0) -> None:
+    """A person says `commands` once the phase `in_phase` has had `after` looks or naps."""
+    naps = [0]
+
+    def watch() -> None:
+        phases = [event.name for event in rollout.journal.events if isinstance(event, PhaseStarted)]
+        if phases and phases[-1] == in_phase:
+            naps[0] += 1
+            if naps[0] == after + 1:
+                rollout.words.say(*commands)
+
+    rollout.clock.watchers.append(watch)
+
+
+def looks(rollout: Rollout) -> int:
+    return sum(isinstance(event, Looked) for event in rollout.journal.events)
+
+
+def test_a_gate_waits_for_a_word_however_long_it_takes() -> None:
+    rollout = Rollout(MANUAL)
+    says(rollout, Command.PROMOTE, in_phase="gate", after=1000)
+
+    ended = rollout.run()
+
+    assert ended.outcome is Outcome.PROMOTED
+    assert rollout.clock.monotonic() > 500
+    assert looks(rollout) > 1000
+
+
+def test_at_a_gate_a_candidate_that_turns_bad_is_rolled_back() -> None:
+    rollout = Rollout(MANUAL)
+
+    def turn_bad() -> None:
+        if any(isinstance(event, PhaseStarted) and event.name == "gate" for event in rollout.journal.events):
+            rollout.witness.verdicts = {10: Verdict.FAIL}
+
+    rollout.clock.watchers.append(turn_bad)
+
+    assert rollout.run().outcome is Outcome.ROLLED_BACK
+    require_rolled_back(rollout)
+
+
+def test_a_pause_stops_the_plans_time_and_not_the_judging() -> None:
+    plain, paused = Rollout(), Rollout()
+    says(paused, Command.PAUSE, in_phase="10 %", after=3)
+    # the naps of a pause are half a second each
+    says(paused, Command.RESUME, in_phase="10 %", after=203)
+
+    assert plain.run().outcome is paused.run().outcome is Outcome.PROMOTED
+    assert paused.clock.monotonic() - plain.clock.monotonic() == pytest.approx(100, abs=2)
+    assert looks(paused) - looks(plain) == pytest.approx(200, abs=3)
+
+
+def test_a_paused_candidate_that_turns_bad_is_rolled_back() -> None:
+    rollout = Rollout()
+    rollout.witness.verdicts = {10: Verdict.FAIL}
+    says(rollout, Command.PAUSE, in_phase="10 %")
+
+    assert rollout.run().outcome is Outcome.ROLLED_BACK
+    require_rolled_back(rollout)
+
+
+def test_a_promoted_analysis_is_not_waited_for_and_the_record_says_who_wanted_that() -> None:
+    rollout = Rollout(msgspec.structs.replace(OPTIONS, hold=10_000.0))
+    says(rollout, Command.PROMOTE, in_phase="10 %", after=8)
+
+    ended = rollout.run()
+
+    assert ended.outcome is Outcome.PROMOTED
+    assert rollout.clock.monotonic() < 100
+    assert "a person asked to promote" in [event.text for event in rollout.journal.events if isinstance(event, Noted)]
+
+
+def test_a_word_skips_one_wait_and_full_skips_all() -> None:
+    options = msgspec.structs.replace(OPTIONS, weights=(10, 50), hold=1000.0, manual=True)
+    once, full = Rollout(options), Rollout(options)
+    says(once, Command.PROMOTE, in_phase="10 %", after=8)
+    once.witness.verdicts = {50: Verdict.FAIL}
+    says(once, Command.PROMOTE, in_phase="gate", after=2)
+    says(full, Command.PROMOTE_FULL, in_phase="10 %", after=8)
+
+    assert once.run().outcome is Outcome.ROLLED_BACK
+    assert full.run().outcome is Outcome.PROMOTED
+    assert full.clock.monotonic() < 100
+
+
+def test_a_word_that_nothing_waited_for_is_not_kept_for_the_next_wait() -> None:
+    """Said while a replica starts, it would else skip an analysis that nobody had begun."""
+    rollout = Rollout()
+    rollout.witness.verdicts = {10: Verdict.FAIL}
+    says(rollout, Command.PROMOTE, in_phase="deploy v2 ×1")
+
+    assert rollout.run().outcome is Outcome.ROLLED_BACK
+
+
+def test_a_preview_that_fails_is_met_by_nobody() -> None:
+    plan = blue_green(BlueGreenOptions(to_version="v2", stable=Slot.BLUE, replicas=3, preview=5.0, hold=5.0, baseline=1.0))
+    rollout = Rollout(OPTIONS, plan)
+    rollout.witness.subjects = {Subject.PREVIEW: Verdict.FAIL}
+
+    assert rollout.run().outcome is Outcome.ROLLED_BACK
+    assert all(call[1].weight == 0 for call in rollout.changes if isinstance(call[1], Traffic))
+    require_rolled_back(rollout)
