@@ -1,20 +1,17 @@
 """The lab on a cluster, as `cli.labs.Lab` asks for it: a Lease, a record in the cluster, Helm releases and Istio's routes."""
 
 import json
-import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from cli.clock import SystemClock
 from cli.labs import Found, Holder, Serving
 from cli.settings import Settings
 from impact.rundir import RunFolder
-from platforms.kubernetes import routes
+from platforms.kubernetes import kind, routes
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.gateway import Gateway
 from platforms.kubernetes.helm import Helm
@@ -22,30 +19,26 @@ from platforms.kubernetes.lease import Held, Lease
 from platforms.kubernetes.ownership import OwnedRoutes
 from platforms.kubernetes.platform import KubernetesPlatform
 from platforms.kubernetes.record import Record
+from platforms.kubernetes.settings import KubernetesSettings
+from platforms.kubernetes.tools import Tools
 from strategies.errors import CouldNotRun, LabError, StoreRefused
 from strategies.events import AnyEvent, Looked
+from strategies.plan import Release
 from strategies.traffic import Slot, Traffic
 
 PATIENCE = 45.0
 """Seconds that a question to the cluster is repeated: longer than a control plane takes to restart."""
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Which cluster, where in it, and the loopback ports that lead into it."""
-
-    context: str
-    namespace: str
-    gateway: str
-    prometheus: str
+FIRST_TIMEOUT = 180.0
+"""Seconds that the first version has to be ready: its image may have to be pulled."""
 
 
 class ConnectedCluster(KubernetesPlatform):
     """The verbs, and the addresses of gateway and Prometheus."""
 
-    def __init__(self, target: Target, **parts: Any) -> None:
+    def __init__(self, settings: KubernetesSettings, **parts: Any) -> None:
         super().__init__(**parts)
-        self.gateway = target.gateway
-        self.prometheus = target.prometheus
+        self.gateway = settings.gateway
+        self.prometheus = settings.prometheus
 
     def note_users(self, pid: int | None, log: Path = Path()) -> None:
         """See `cli.labs.Connected`. They end with the labctl that started them, and nothing on a cluster could find them."""
@@ -54,12 +47,12 @@ class ConnectedCluster(KubernetesPlatform):
 class ClusterLab:
     """Implements `cli.labs.Lab` for the platforms kind and kubernetes."""
 
-    def __init__(self, name: str, places: Settings, clock: SystemClock, *, reclaim: bool = False) -> None:
+    def __init__(self, name: str, chosen: KubernetesSettings, places: Settings, clock: SystemClock, *, reclaim: bool = False) -> None:
         self.name = name
         self._places = places
         self._clock = clock
         self._reclaim = reclaim
-        self._target = target(name)
+        self._target = kind.as_published(Tools(clock, clock.say), chosen)
         self._cluster = Cluster(self._target.context, clock=clock, patience=PATIENCE)
         self._lease = Lease(self._cluster, self._target.namespace, clock=clock)
         self._record = Record(self._cluster, self._target.namespace)
@@ -124,6 +117,22 @@ class ClusterLab:
             raise CouldNotRun(f"the lab in {self._where()} serves nobody; `labctl up --platform {self.name}` deploys a first version")
         return Serving(stable=stable, version=slot.version, replicas=slot.replicas)
 
+    def begin(self, version: str, *, replicas: int, values: Mapping[str, Any], say: Callable[[str], None]) -> bool:
+        """Deploy a first version if nobody is served yet, and route everybody to it; False if there is nothing to do.
+
+        `values` are what the releases of the slots have beside the version: image and store.
+        """
+        state = self._platform(PATIENCE, lambda _: None).observe()
+        if state.traffic and state.slots[state.traffic.stable].version:
+            return False
+        first = state.traffic.stable if state.traffic else Slot.BLUE
+        say(f"deploying {version} to {first}, {replicas} replicas")
+        with self.exclusive("labctl up"):
+            platform = self._platform(FIRST_TIMEOUT, lambda _: None, values)
+            platform.deploy(first, Release(version=version, replicas=replicas))
+            platform.route(Traffic(stable=first))
+        return True
+
     def start(self, version: str, *, replicas: int, port: int, run: str) -> None:  # noqa: ARG002  a cluster is not made by the way
         """See `cli.labs.Lab`.
 
@@ -172,13 +181,13 @@ class ClusterLab:
             }
         return found
 
-    def _platform(self, timeout: float, note: Callable[[str], None]) -> ConnectedCluster:
+    def _platform(self, timeout: float, note: Callable[[str], None], values: Mapping[str, Any] | None = None) -> ConnectedCluster:
         namespace, held = self._target.namespace, self._held
         return ConnectedCluster(
             self._target,
             cluster=self._cluster,
             namespace=namespace,
-            helm=Helm(self._target.context, namespace, digest=self._digest, extra={}),
+            helm=Helm(self._target.context, namespace, digest=self._digest, extra=values or {}),
             gateway=self._gateway,
             owned=OwnedRoutes(self._cluster, namespace, held=held, note=note, reclaim=self._reclaim),
             held=held,
@@ -201,16 +210,3 @@ class ClusterLab:
 
     def _where(self) -> str:
         return f"namespace {self._target.namespace} of {self._target.context or 'the current context'}"
-
-
-def target(name: str) -> Target:
-    """The cluster that the environment names: for kind the one that `labctl up` makes."""
-    context = os.environ.get("LAB_CONTEXT", "")
-    if name == "kind":
-        context = context or f"kind-{os.environ.get('LAB_CLUSTER', 'lab')}"
-    return Target(
-        context=context,
-        namespace=os.environ.get("LAB_NAMESPACE", routes.NAMESPACE),
-        gateway=f"http://127.0.0.1:{os.environ.get('LAB_GATEWAY_PORT', '8080')}",
-        prometheus=f"http://127.0.0.1:{os.environ.get('LAB_PROMETHEUS_PORT', '9090')}",
-    )

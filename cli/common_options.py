@@ -12,8 +12,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from typer.models import OptionInfo
 
-from cli.labs import Platform
 from cli.parameters import duration
+from cli.platforms import PlatformOption
 from strategies.run import JudgeOptions, LoadOptions
 
 
@@ -50,7 +50,7 @@ class Common:
     port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port where no lab runs yet; 0 for a free one.")] = 0
     force: Annotated[bool, typer.Option("--force", help="Roll out what is stable already beside itself: an A/A run.")] = False
     supersede: Annotated[bool, typer.Option("--supersede", help="End a rollout that is under way first, instead of being refused.")] = False
-    platform: Platform = "local"
+    platform: PlatformOption = ""
     on_drift: Annotated[
         Drift, typer.Option(help="When somebody else changes the routes on a cluster: stop and go back, or reclaim them and go on.")
     ] = Drift.STOP

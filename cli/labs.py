@@ -2,10 +2,9 @@
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-import typer
 
 from strategies.events import AnyEvent
 from strategies.platform import Platform as Verbs
@@ -15,12 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cli.clock import SystemClock
+    from cli.platforms import Chosen
     from cli.settings import Settings
     from impact.rundir import RunFolder
 
 Found = dict[str, Any]
-
-Platform = Annotated[str, typer.Option("--platform", envvar="LAB_PLATFORM", help="Where: local, kind or kubernetes.")]
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,12 +107,12 @@ class Lab(Protocol):
         """What runs, told without touching anything."""
 
 
-def lab_on(platform: str, places: "Settings", clock: "SystemClock", *, reclaim: bool = False) -> Lab:
-    """The lab on the platform of this name; with `reclaim`, routes that somebody else changes are taken back."""
-    if platform == "local":
+def lab_on(chosen: "Chosen", places: "Settings", clock: "SystemClock", *, reclaim: bool = False) -> Lab:
+    """The lab on the chosen platform; with `reclaim`, routes that somebody else changes are taken back."""
+    if chosen.kubernetes is None:
         from cli.local_lab import LocalLab
 
         return LocalLab(places, clock)
     from cli.cluster_lab import ClusterLab
 
-    return ClusterLab(platform, places, clock, reclaim=reclaim)
+    return ClusterLab(chosen.name, chosen.kubernetes, places, clock, reclaim=reclaim)

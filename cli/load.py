@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cli.labs import Platform, lab_on
+from cli.labs import lab_on
 from cli.parameters import duration
+from cli.platforms import PlatformOption, choose
 from cli.settings import settings
 from strategies.errors import CouldNotRun
 
@@ -17,7 +18,7 @@ def load(
     shape: Annotated[str, typer.Option(help="How the rate moves: constant, steps, ramp or spike.")] = "constant",
     users: Annotated[int, typer.Option(min=1, help="How many users share the requests.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the users' schedule.")] = 1,
-    platform: Platform = "local",
+    platform: PlatformOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False,
 ) -> None:
     """Put load on the lab that runs, without a rollout."""
@@ -35,7 +36,7 @@ def load(
         raise typer.BadParameter(f"{shape!r} is no shape; take constant, steps, ramp or spike")
     places, clock, display = settings(), SystemClock(), Display()
     clock.say = display.say
-    lab = lab_on(platform, places, clock)
+    lab = lab_on(choose(platform), places, clock)
     with clock.listening(), lab.exclusive("labctl load"):
         end_dead_run(lab, places, clock, display)
         found = lab.serving()

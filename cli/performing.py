@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from cli.labs import lab_on
+from cli.platforms import choose
 from cli.settings import Settings, settings
 from strategies.errors import Interrupted, LabError, UsageError
 from strategies.events import Ended, Outcome
@@ -51,7 +52,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     force: bool = False
     supersede: bool = False
-    platform: str = "local"
+    platform: str = ""
     reclaim: bool = False
 
 
@@ -73,7 +74,7 @@ def perform(asked: Asked, *, as_json: bool) -> None:
     places, clock = settings(), SystemClock()
     display = Display()
     clock.say = display.say
-    lab = lab_on(asked.platform, places, clock, reclaim=asked.reclaim)
+    lab = lab_on(choose(asked.platform), places, clock, reclaim=asked.reclaim)
     with clock.listening(), ExitStack() as held:
         ended = end_live_holder(lab, clock, display) if asked.supersede else True
         held.enter_context(lab.exclusive(f"labctl {' '.join(sys.argv[1:])}", take_over=not ended))
@@ -96,7 +97,7 @@ def print_plan(asked: Asked, *, as_json: bool) -> None:
     """Print what would be done, and the routes of each change; nothing is touched."""
     from cli.clock import SystemClock
 
-    lab = lab_on(asked.platform, settings(), SystemClock())
+    lab = lab_on(choose(asked.platform), settings(), SystemClock())
     plan = asked.plan(stable_now(lab.serving(), asked.from_version))
     if as_json:
         routes = [lab.routes(step.traffic) for step in plan.steps if isinstance(step, Route)]

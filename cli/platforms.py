@@ -13,7 +13,8 @@ from strategies.errors import UsageError
 LOCAL, KIND, KUBERNETES = "local", "kind", "kubernetes"
 
 PlatformOption = Annotated[
-    str, typer.Option("--platform", metavar="NAME", help="local (the default), kind, or kubernetes. [LAB_PLATFORM]", show_default=False)
+    str,
+    typer.Option("--platform", metavar="NAME", help="Where: local, kind or kubernetes; else LAB_PLATFORM, else local.", show_default=False),
 ]
 ContextOption = Annotated[
     str, typer.Option("--context", metavar="NAME", help="With --platform kubernetes: the kubeconfig's context.", show_default=False)
@@ -30,13 +31,14 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     kubernetes: KubernetesSettings | None = None
 
 
-def choose(platform: str = "", context: str = "", namespace: str = "") -> Chosen:
-    """What the flags, the environment and `labctl.toml` choose.
+def choose(platform: str = "", context: str = "", namespace: str = "", *, port: int = 0) -> Chosen:
+    """What the flags, the environment and `labctl.toml` choose; `port` is the gateway's on this machine, 0 if it was not given.
 
     Raises:
         UsageError: there is no such platform, or its settings make no sense.
     """
-    sources = Sources({"platform": platform, "context": context, "namespace": namespace}, os.environ, Path(FILE))
+    flags = {"platform": platform, "context": context, "namespace": namespace, "gateway_port": str(port or "")}
+    sources = Sources(flags, os.environ, Path(FILE))
     match sources.text("platform", LOCAL):
         case "local":
             if context or namespace:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.labs import Platform, lab_on
+from cli.labs import lab_on
+from cli.platforms import PlatformOption, choose
 from cli.settings import Settings, settings
 from cli.steering import ask
 from strategies.errors import Interrupted, UsageError
@@ -27,7 +28,7 @@ HOLDER_DEADLINE = 90.0
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")]
 
 
-def resume(platform: Platform = "local", as_json: Json = False) -> None:
+def resume(platform: PlatformOption = "", as_json: Json = False) -> None:
     """Go on with a paused rollout, or with one whose labctl died, from the step that it was in."""
     from cli.clock import SystemClock
     from cli.live import Display
@@ -36,7 +37,7 @@ def resume(platform: Platform = "local", as_json: Json = False) -> None:
 
     places, clock, display = settings(), SystemClock(), Display()
     clock.say = display.say
-    lab = lab_on(platform, places, clock)
+    lab = lab_on(choose(platform), places, clock)
     if live_run(lab):
         ask(Command.RESUME, lab)
         print("asked to go on as planned")
@@ -52,7 +53,7 @@ def resume(platform: Platform = "local", as_json: Json = False) -> None:
     raise typer.Exit(3 if summary.exit_code is None else summary.exit_code)
 
 
-def abort(platform: Platform = "local", as_json: Json = False) -> None:
+def abort(platform: PlatformOption = "", as_json: Json = False) -> None:
     """End a rollout, live or left behind: back to stable before promotion, on to its end after it."""
     from cli.clock import SystemClock
     from cli.live import Display
@@ -62,7 +63,7 @@ def abort(platform: Platform = "local", as_json: Json = False) -> None:
 
     places, clock, display = settings(), SystemClock(), Display()
     clock.say = display.say
-    lab = lab_on(platform, places, clock)
+    lab = lab_on(choose(platform), places, clock)
     with clock.listening():
         folder = lab.run()
         if folder is None:

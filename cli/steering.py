@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from cli.labs import Platform, lab_on
+from cli.labs import lab_on
+from cli.platforms import PlatformOption, choose
 from cli.settings import settings
 from strategies.errors import StoreRefused, UsageError
 from strategies.steering import Command
@@ -42,7 +43,7 @@ class FileControl:
             return 0
 
 
-def pause(platform: Platform = "local") -> None:
+def pause(platform: PlatformOption = "") -> None:
     """Let a rollout that runs stay where it is; the candidate is judged on meanwhile."""
     ask(Command.PAUSE, _lab(platform))
     print("asked to pause; `labctl resume` goes on as planned, `labctl promote` at once, `labctl abort` ends it")
@@ -50,7 +51,7 @@ def pause(platform: Platform = "local") -> None:
 
 def promote(
     full: Annotated[bool, typer.Option("--full", help="Wait for nothing any more, in this step and in all that follow.")] = False,
-    platform: Platform = "local",
+    platform: PlatformOption = "",
 ) -> None:
     """Go on at once where a rollout waits: at a gate, in a pause, in an analysis or in a hold."""
     ask(Command.PROMOTE_FULL if full else Command.PROMOTE, _lab(platform))
@@ -78,11 +79,11 @@ def ask(command: Command, lab: "Lab") -> None:
 def _lab(platform: str) -> "Lab":
     from cli.clock import SystemClock
 
-    return lab_on(platform, settings(), SystemClock())
+    return lab_on(choose(platform), settings(), SystemClock())
 
 
 def undo(
-    platform: Platform = "local",
+    platform: PlatformOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False,
 ) -> None:
     """Give everybody the version from before the last promotion again, without steps."""

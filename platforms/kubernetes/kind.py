@@ -6,6 +6,8 @@ if it has the mark that is left after everything in it was made. One without the
 
 import json
 
+import msgspec
+
 from platforms.kubernetes.settings import PROJECT, KubernetesSettings, Ports
 from platforms.kubernetes.tools import Tools
 from strategies.errors import CouldNotRun, ToolFailed
@@ -53,6 +55,17 @@ def published(tools: Tools, cluster: str) -> Ports | None:
         raise CouldNotRun(
             f"there is a kind cluster {cluster} that this lab did not make; it is left alone, so give the lab another name with LAB_CLUSTER"
         ) from error
+
+
+def as_published(tools: Tools, settings: KubernetesSettings) -> KubernetesSettings:
+    """The settings with the ports on which their cluster is really reached, whatever they say; itself where there is none.
+
+    Raises:
+        CouldNotRun: a kind cluster of this name is not ours.
+        ToolFailed: docker does not run.
+    """
+    ports = published(tools, settings.cluster) if settings.cluster else None
+    return msgspec.structs.replace(settings, ports=ports) if ports else settings
 
 
 def ensure(tools: Tools, settings: KubernetesSettings) -> Ports:
