@@ -95,8 +95,7 @@ def delete(tools: Tools, cluster: str) -> None:
 
 def missing_images(tools: Tools, cluster: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
     """Those that the node does not have."""
-    listed = json.loads(tools.run("docker", "exec", _node(cluster), "crictl", "images", "--output", "json", timeout=60.0))
-    there = {name for image in listed.get("images", []) for name in image.get("repoTags") or ()}
+    there = tools.run("docker", "exec", _node(cluster), "ctr", "--namespace", "k8s.io", "images", "ls", "--quiet", timeout=60.0).split()
     return tuple(name for name in wanted if full_name(name) not in there)
 
 

@@ -58,8 +58,10 @@ class Tools:
                 raise ToolFailed(f"{command[0]} did not end within {timeout:g} s", command, _tail(err)) from error
             finally:
                 _end(process)
+            # some complain on stdout
+            complaint = None if process.returncode == 0 else _tail(err) or _tail(out)
             out.seek(0)
-            return out.read(), None if process.returncode == 0 else _tail(err)
+            return out.read(), complaint
 
 
 def require_project(project: Path) -> None:
