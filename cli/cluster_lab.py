@@ -129,6 +129,9 @@ class ClusterLab:
         say(f"deploying {version} to {first}, {replicas} replicas")
         with self.exclusive("labctl up"):
             platform = self._platform(FIRST_TIMEOUT, lambda _: None, values)
+            if state.slots[first].version and not state.slots[first].ready:
+                # a first deployment that failed: its pods would be taken for those of this one
+                platform.retire(first)
             platform.deploy(first, Release(version=version, replicas=replicas))
             platform.route(Traffic(stable=first))
         return True
