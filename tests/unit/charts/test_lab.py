@@ -1,0 +1,77 @@
+"""The chart of what a lab has beside the model API."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from platforms.kubernetes import kind
+from tests.unit.charts.chart import CHARTS, is_restricted, lint, only, pods, rendered
+
+pytestmark = pytest.mark.cluster
+
+
+def render(**values: Any) -> list[dict[str, Any]]:
+    return rendered("lab", "lab", values)
+
+
+def test_it_is_clean() -> None:
+    done = lint("lab")
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_pod_passes_pod_security_restricted() -> None:
+    found = pods(render())
+
+    assert len(found) == 3
+    assert all(map(is_restricted, found))
+
+
+def test_prometheus_may_find_pods_of_its_own_namespace_and_nothing_else() -> None:
+    objects = render()
+
+    assert only(objects, "Role")["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    assert {one["kind"] for one in objects}.isdisjoint({"ClusterRole", "ClusterRoleBinding"})
+    with_token = [pod["serviceAccountName"] for pod in pods(objects) if pod["automountServiceAccountToken"]]
+    assert with_token == ["prometheus"]
+
+
+def test_prometheus_keeps_the_slot_and_version_of_a_replica_that_does_not_answer() -> None:
+    configuration = yaml.safe_load(only(render(), "ConfigMap", "prometheus")["data"]["prometheus.yml"])
+    job = next(job for job in configuration["scrape_configs"] if job["job_name"] == "model-api")
+
+    assert job["honor_labels"] is True
+    assert {"slot", "version"} <= {rule.get("target_label") for rule in job["relabel_configs"]}
+
+
+def test_a_changed_configuration_restarts_prometheus() -> None:
+    def noted(**values: Any) -> str:
+        return str(only(render(**values), "Deployment", "prometheus")["spec"]["template"]["metadata"]["annotations"]["lab/config"])
+
+    assert noted() == noted()
+    assert noted() != noted(prometheus={"scrapeInterval": "5s"})
+
+
+def test_what_kind_publishes_is_where_the_services_are() -> None:
+    services = {one["metadata"]["name"]: one["spec"]["ports"][0].get("nodePort") for one in render() if one["kind"] == "Service"}
+
+    assert services == {name: kind.NODE_PORTS[name] for name in ("prometheus", "grafana", "store")}
+    elsewhere = render(**{name: {"nodePort": None} for name in services})
+    assert not any("nodePort" in one["spec"]["ports"][0] for one in elsewhere if one["kind"] == "Service")
+
+
+def test_the_stores_credentials_are_never_the_same_twice() -> None:
+    first, second = (only(render(), "Secret")["data"] for _ in range(2))
+
+    assert set(first) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert all(first[key] != second[key] for key in first)
+
+
+def test_grafana_gets_every_dashboard_there_is_and_can_be_left_out() -> None:
+    there = {path.name: json.loads(path.read_text()) for path in (CHARTS / "lab" / "dashboards").glob("*.json")}
+    shipped = only(render(), "ConfigMap", "grafana-dashboards")["data"] or {}
+
+    assert {name: json.loads(text) for name, text in shipped.items()} == there
+    assert not [one for one in render(grafana={"enabled": False}) if "grafana" in one["metadata"]["name"]]
