@@ -5,8 +5,10 @@ if it has the mark that is left after everything in it was made. One without the
 """
 
 import json
+from contextlib import suppress
 
 import msgspec
+import psutil
 
 from platforms.kubernetes.settings import PROJECT, KubernetesSettings, Ports
 from platforms.kubernetes.tools import Tools
@@ -19,6 +21,7 @@ MARK = "/kind/lab-complete"
 CREATE_SECONDS = 900.0
 """The node's image may have to be pulled."""
 LOAD_SECONDS = 600.0
+_CREATE = ("kind", "create", "cluster", "--name")
 
 
 def config(text: str, ports: Ports) -> str:
@@ -76,6 +79,7 @@ def ensure(tools: Tools, settings: KubernetesSettings) -> Ports:
         ToolFailed: kind or docker failed; a taken port is told in docker's words.
         NotReady: its API server does not answer.
     """
+    _end_left_behind(tools, settings.cluster)
     ports = published(tools, settings.cluster)
     if ports and not _whole(tools, settings.cluster):
         tools.say(f"the cluster {settings.cluster} is not whole; it is deleted and made anew")
@@ -123,7 +127,7 @@ def _create(tools: Tools, settings: KubernetesSettings) -> None:
     text = config((PROJECT / "kind-config.yaml").read_text(encoding="utf-8"), settings.ports)
     image = ("--image", settings.node_image) if settings.node_image else ()
     try:
-        tools.run(*("kind", "create", "cluster", "--name", settings.cluster, *image, "--config", "-"), given=text, timeout=CREATE_SECONDS)
+        tools.run(*(*_CREATE, settings.cluster, *image, "--config", "-"), given=text, timeout=CREATE_SECONDS)
     except ToolFailed as error:
         if "port is already allocated" in str(error) or "address already in use" in str(error):
             raise CouldNotRun(
@@ -132,6 +136,16 @@ def _create(tools: Tools, settings: KubernetesSettings) -> None:
             ) from error
         raise
     tools.run("docker", "exec", _node(settings.cluster), "touch", MARK, timeout=30.0)
+
+
+def _end_left_behind(tools: Tools, cluster: str) -> None:
+    """End a kind whose labctl was killed: it would go on, fail, and then delete the cluster that was made in its place."""
+    for process in psutil.process_iter(["cmdline"]):
+        if (process.info["cmdline"] or [])[: len(_CREATE) + 1] == [*_CREATE, cluster]:
+            tools.say(f"ending a kind that was left behind while it made the cluster {cluster}")
+            with suppress(psutil.Error):
+                process.terminate()
+                process.wait(60.0)
 
 
 def _whole(tools: Tools, cluster: str) -> bool:
