@@ -46,3 +46,36 @@ class Invalid(BaseModel):
     """What is wrong with each field."""
 
     detail: list[FieldProblem]
+
+
+class Failure(BaseModel):
+    """What is wrong, in one sentence, as the Open Inference Protocol has it."""
+
+    error: str
+
+
+class Tensor(BaseModel):
+    """A tensor's name and form; -1 is any number of rows."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    """What a model takes and gives."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    parameters: dict[str, list[str]] = Field(description="the names of the input's columns, and of the probabilities'")
+
+
+class ServerMetadata(BaseModel):
+    """What a server can do."""
+
+    name: str
+    version: str
+    extensions: list[str]

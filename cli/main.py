@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import typer
 
-from cli import doctor, lab, load, model, recovery, reports, rollout, steering
+from cli import doctor, lab, load, model, recovery, reports, rollout, serve, steering
 from cli.settings import settings
 from strategies.errors import LabError
 
@@ -34,6 +34,7 @@ app.command()(load.load)
 app.command()(reports.runs)
 app.command()(reports.report)
 app.add_typer(model.app, name="model")
+app.add_typer(serve.app, name="serve")
 app.command()(doctor.doctor)
 
 
