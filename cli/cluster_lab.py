@@ -11,7 +11,7 @@ from cli.clock import SystemClock
 from cli.labs import Found, Holder, Serving
 from cli.settings import Settings
 from impact.rundir import RunFolder
-from platforms.kubernetes import kind, routes
+from platforms.kubernetes import kind, model_store, routes
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.gateway import Gateway
 from platforms.kubernetes.helm import Helm
@@ -135,6 +135,10 @@ class ClusterLab:
             platform.deploy(first, Release(version=version, replicas=replicas))
             platform.route(Traffic(stable=first))
         return True
+
+    def offer(self, version: str) -> None:
+        """See `cli.labs.Lab`."""
+        model_store.fill(Tools(self._clock, self._clock.say), self._cluster, self._target, self._places.store, version)
 
     def start(self, version: str, *, replicas: int, port: int, run: str) -> None:  # noqa: ARG002  a cluster is not made by the way
         """See `cli.labs.Lab`.

@@ -87,6 +87,13 @@ class Lab(Protocol):
             CouldNotRun: it is there and serves nobody.
         """
 
+    def offer(self, version: str) -> None:
+        """Have a version where its replicas will fetch it; before a rollout, as a way back must not depend on the store.
+
+        Raises:
+            StoreRefused: another model has that name there.
+        """
+
     def start(self, version: str, *, replicas: int, port: int, run: str) -> None:
         """Start one for the run in the folder `run`.
 

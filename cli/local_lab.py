@@ -68,6 +68,9 @@ class LocalLab:
             raise CouldNotRun("the lab that is here serves nobody; `labctl down`, then `labctl up`")
         return Serving(stable=stable, version=replicas[0].version, replicas=len(replicas))
 
+    def offer(self, version: str) -> None:
+        """See `cli.labs.Lab`. Replicas on this machine read the store itself."""
+
     def start(self, version: str, *, replicas: int, port: int, run: str) -> None:
         """See `cli.labs.Lab`."""
         start_lab(self._places, version=version, replicas=replicas, port=port, clock=self._clock, say=self._clock.say, run=run)

@@ -79,7 +79,9 @@ def perform(asked: Asked, *, as_json: bool) -> None:
         ended = end_live_holder(lab, clock, display) if asked.supersede else True
         held.enter_context(lab.exclusive(f"labctl {' '.join(sys.argv[1:])}", take_over=not ended))
         end_dead_run(lab, places, clock, display)
-        folder = RunFolder.create(places.runs, _run(asked, lab, places, clock))
+        run = _run(asked, lab, places, clock)
+        lab.offer(asked.to_version)
+        folder = RunFolder.create(places.runs, run)
         try:
             if folder.run.owns_lab:
                 display.say(f"no lab runs here, so one is started for this rollout, with {folder.run.from_version}")

@@ -30,8 +30,8 @@ SECONDS = 300.0
 _LISTED = re.compile(r"^(?P<version>\S+)\s+(?P<digest>[0-9a-f]{12})\b", re.MULTILINE)
 
 
-def fill(tools: Tools, cluster: Cluster, settings: KubernetesSettings, store: Path) -> None:
-    """Publish every version of the local `store` that the cluster's does not have.
+def fill(tools: Tools, cluster: Cluster, settings: KubernetesSettings, store: Path, only: str = "") -> None:
+    """Publish every version of the local `store` that the cluster's does not have, or `only` that one.
 
     Raises:
         StoreRefused: one is there already with another model.
@@ -42,7 +42,7 @@ def fill(tools: Tools, cluster: Cluster, settings: KubernetesSettings, store: Pa
         listed = tools.run(*_program("list", "--store", URL), timeout=SECONDS, environment=environment)
         there = {found["version"]: found["digest"] for found in _LISTED.finditer(listed)}
         for version, digest in _versions(store).items():
-            if digest.startswith(there.get(version, "-")):
+            if only not in {"", version} or digest.startswith(there.get(version, "-")):
                 continue
             tools.say(f"publishing {version} to the model store in the cluster")
             try:
