@@ -8,11 +8,12 @@ from cli.live import Display
 from cli.lock import exclusive
 from cli.platforms import Chosen
 from cli.session import require_version
-from cli.settings import settings
+from cli.settings import Settings, settings
 from platforms.kubernetes.install import install
 from platforms.kubernetes.remove import remove
 from platforms.kubernetes.settings import KubernetesSettings
 from platforms.kubernetes.tools import Tools
+from strategies.errors import LockHeld
 
 
 def up_on_cluster(chosen: Chosen, *, version: str, replicas: int, as_json: bool) -> None:
@@ -42,8 +43,24 @@ def down_on_cluster(chosen: Chosen) -> None:
     """Remove the lab from the cluster; on kind, the cluster."""
     places, clock, display = settings(), SystemClock(), Display()
     with clock.listening(), exclusive(places.home, "labctl down"):
+        _refuse_if_changed_now(chosen, places, clock, display)
         there = remove(Tools(clock, display.say), _of(chosen))
     print("down; nothing of the lab is left" if there else "there was no lab to end")
+
+
+def _refuse_if_changed_now(chosen: Chosen, places: Settings, clock: SystemClock, display: Display) -> None:
+    """Refuse to take the lab away under a rollout that is alive, maybe on another machine.
+
+    Raises:
+        LockHeld: there is one; the sentence names it.
+    """
+    context = _of(chosen).context
+    if not Tools(clock, display.say).succeeds("kubectl", "--context", context, "--request-timeout", "5s", "get", "--raw", "/readyz"):
+        # nobody can roll out on a cluster that does not answer, and one that was half made must be removable
+        return
+    holder = ClusterLab(chosen.name, _of(chosen), places, clock).holder()
+    if holder:
+        raise LockHeld(f"{holder.doing} changes this lab now; wait until it ends, or end it with `labctl abort --platform {chosen.name}`")
 
 
 def _of(chosen: Chosen) -> KubernetesSettings:

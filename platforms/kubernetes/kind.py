@@ -5,6 +5,7 @@ if it has the mark that is left after everything in it was made. One without the
 """
 
 import json
+import re
 from contextlib import suppress
 
 import msgspec
@@ -50,14 +51,19 @@ def published(tools: Tools, cluster: str) -> Ports | None:
     """
     if _node(cluster) not in tools.run("docker", "ps", "--all", "--format", "{{.Names}}", timeout=30.0).split():
         return None
-    found = tools.run("docker", "inspect", "--format", "{{json .HostConfig.PortBindings}}", _node(cluster), timeout=30.0)
-    bindings = json.loads(found) or {}
-    try:
-        return Ports(**{name: int(bindings[f"{port}/tcp"][0]["HostPort"]) for name, port in NODE_PORTS.items()})
-    except (KeyError, IndexError) as error:
+    ports = _ports(tools, _node(cluster))
+    if ports is None:
         raise CouldNotRun(
             f"there is a kind cluster {cluster} that this lab did not make; it is left alone, so give the lab another name with LAB_CLUSTER"
-        ) from error
+        )
+    return ports
+
+
+def others(tools: Tools, cluster: str) -> tuple[str, ...]:
+    """Nodes of labs beside this one, which use the same images."""
+    role = ("--filter", "label=io.x-k8s.kind.role=control-plane")
+    nodes = tools.run("docker", "ps", "--all", "--format", "{{.Names}}", *role, timeout=30.0).split()
+    return tuple(node for node in nodes if node != _node(cluster) and _ports(tools, node))
 
 
 def as_published(tools: Tools, settings: KubernetesSettings) -> KubernetesSettings:
@@ -122,6 +128,16 @@ def full_name(image: str) -> str:
     return image if "." in first or ":" in first or first == "localhost" else f"docker.io/{image}"
 
 
+def _ports(tools: Tools, node: str) -> Ports | None:
+    """Where a node publishes what a lab's node does; None if it is another's."""
+    found = tools.run("docker", "inspect", "--format", "{{json .HostConfig.PortBindings}}", node, timeout=30.0)
+    bindings = json.loads(found) or {}
+    try:
+        return Ports(**{name: int(bindings[f"{port}/tcp"][0]["HostPort"]) for name, port in NODE_PORTS.items()})
+    except (KeyError, IndexError):
+        return None
+
+
 def _create(tools: Tools, settings: KubernetesSettings) -> None:
     tools.say(f"making the kind cluster {settings.cluster}")
     text = config((PROJECT / "kind-config.yaml").read_text(encoding="utf-8"), settings.ports)
@@ -129,10 +145,10 @@ def _create(tools: Tools, settings: KubernetesSettings) -> None:
     try:
         tools.run(*(*_CREATE, settings.cluster, *image, "--config", "-"), given=text, timeout=CREATE_SECONDS)
     except ToolFailed as error:
-        if "port is already allocated" in str(error) or "address already in use" in str(error):
+        if taken := re.search(r"127\.0\.0\.1:\d+(?=.*(?:port is already allocated|address already in use))", error.stderr):
             raise CouldNotRun(
-                f"the cluster cannot have its ports; free them, or set LAB_GATEWAY_PORT, LAB_PROMETHEUS_PORT, LAB_GRAFANA_PORT or "
-                f"LAB_STORE_PORT: {error.stderr.strip()}"
+                f"{taken[0]} is taken by another program; end it, or set LAB_GATEWAY_PORT, LAB_PROMETHEUS_PORT, LAB_GRAFANA_PORT or "
+                f"LAB_STORE_PORT to another port"
             ) from error
         raise
     tools.run("docker", "exec", _node(settings.cluster), "touch", MARK, timeout=30.0)

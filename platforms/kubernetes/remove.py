@@ -33,7 +33,8 @@ def _kind(tools: Tools, settings: KubernetesSettings) -> bool:
     if there:
         tools.say(f"deleting the kind cluster {settings.cluster}")
         kind.delete(tools, settings.cluster)
-    image.remove_all(tools)
+    if not kind.others(tools, settings.cluster):
+        image.remove_all(tools)
     return there
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from cli.clock import SystemClock
+from platforms.kubernetes import kind
+from platforms.kubernetes.tools import Tools
 from platforms.local.ports import free_ports
 
 NAME = "lab-up-down"
@@ -28,7 +31,7 @@ class ClusterLab:
     """
 
     def __init__(self, folder: Path, store: Path) -> None:
-        gateway, prometheus, grafana, self_store = free_ports(4)
+        gateway, prometheus, grafana, models = free_ports(4)
         self.gateway, self.prometheus = f"http://127.0.0.1:{gateway}", f"http://127.0.0.1:{prometheus}"
         self.environment = {
             **os.environ,
@@ -41,7 +44,7 @@ class ClusterLab:
             "LAB_PROMETHEUS_PORT": str(prometheus),
             "LAB_RUNS": str(folder / "runs"),
             "LAB_STORE": str(store),
-            "LAB_STORE_PORT": str(self_store),
+            "LAB_STORE_PORT": str(models),
         }
 
     def start(self, *command: str) -> subprocess.Popen[str]:
@@ -69,6 +72,10 @@ class ClusterLab:
     def containers(self) -> list[str]:
         """The nodes of the cluster."""
         return self.tool("docker", "ps", "--all", "--quiet", "--filter", f"label=io.x-k8s.kind.cluster={NAME}").split()
+
+    def other_labs(self) -> tuple[str, ...]:
+        """Nodes of labs that are not the tests'."""
+        return kind.others(Tools(SystemClock(), lambda _: None), NAME)
 
     def end(self) -> None:
         """Delete the cluster, whatever state it is in."""

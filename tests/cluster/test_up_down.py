@@ -111,12 +111,27 @@ def test_a_pod_that_ends_answers_all_that_it_was_sent(lab: ClusterLab, client: h
         assert [failed for one in using for failed in one.result()] == []
 
 
+def test_a_lab_is_not_taken_away_under_a_rollout(lab: ClusterLab, client: httpx.Client) -> None:
+    rollout = lab.start("rollout", "canary", "--rate", "20", "--baseline", "10m", "--to", "v2")
+    try:
+        lease = ("--namespace", "lab", "get", "lease", "labctl", "--ignore-not-found", "--output", "name")
+        wait_until(lambda: bool(lab.tool("kubectl", "--context", f"kind-{NAME}", *lease)), "the rollout took no lease")
+
+        assert "labctl rollout canary" in lab.labctl("down", code=3).stderr
+        assert client.get(f"{lab.gateway}/version").status_code == 200
+    finally:
+        rollout.terminate()
+        rollout.communicate(timeout=3 * MINUTES)
+    assert rollout.returncode == 130
+
+
 def test_down_leaves_nothing_and_can_be_repeated(lab: ClusterLab) -> None:
     lab.labctl("down")
 
     assert lab.containers() == []
     assert f"kind-{NAME}" not in lab.tool("kubectl", "config", "get-contexts", "--output", "name")
-    assert lab.tool("docker", "image", "ls", "--quiet", "--filter", "label=lab.part=model-api") == ""
+    if not lab.other_labs():
+        assert lab.tool("docker", "image", "ls", "--quiet", "--filter", "label=lab.part=model-api") == ""
     assert "no lab" in lab.labctl("down").stdout
 
 
