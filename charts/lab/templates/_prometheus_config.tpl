@@ -4,6 +4,8 @@ the replica's own metrics carry the same ones, which honor_labels keeps. */}}
 global:
   scrape_interval: {{ .Values.prometheus.scrapeInterval }}
   scrape_timeout: {{ .Values.prometheus.scrapeTimeout }}
+rule_files:
+  - /etc/prometheus-rules/*.yaml
 scrape_configs:
   - job_name: model-api
     honor_labels: true
@@ -45,4 +47,11 @@ scrape_configs:
     scrape_timeout: 5s
     static_configs:
       - targets: ["127.0.0.1:9090"]
+{{- end }}
+
+{{/* All that is in the folder rules, each file under its name. */}}
+{{- define "lab.prometheus.rules" -}}
+{{- range $path, $content := .Files.Glob "rules/*.yaml" }}
+{{ base $path }}: {{ toString $content | quote }}
+{{- end }}
 {{- end }}

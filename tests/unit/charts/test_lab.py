@@ -1,6 +1,7 @@
 """The chart of what a lab has beside the model API."""
 
-import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,9 +70,23 @@ def test_the_stores_credentials_are_never_the_same_twice() -> None:
     assert all(first[key] != second[key] for key in first)
 
 
-def test_grafana_gets_every_dashboard_there_is_and_can_be_left_out() -> None:
-    there = {path.name: json.loads(path.read_text()) for path in (CHARTS / "lab" / "dashboards").glob("*.json")}
-    shipped = only(render(), "ConfigMap", "grafana-dashboards")["data"] or {}
+def test_every_dashboard_and_every_rule_that_is_there_is_shipped_as_it_is(tmp_path: Path) -> None:
+    """Both have braces of their own, which helm must not take for its templates."""
+    chart, text = tmp_path / "lab", '{"expr": "{{ $value }} \\"x\\""}'
+    shutil.copytree(CHARTS / "lab", chart)
+    for path in (chart / "dashboards" / "new.json", chart / "rules" / "new.yaml"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    dashboards, rules = ({path.name: path.read_text() for path in chart.glob(pattern)} for pattern in ("dashboards/*.json", "rules/*.yaml"))
 
-    assert {name: json.loads(text) for name, text in shipped.items()} == there
+    objects = rendered(str(chart), "lab", {})
+
+    assert only(objects, "ConfigMap", "grafana-dashboards")["data"] == dashboards
+    assert only(objects, "ConfigMap", "prometheus-rules")["data"] == rules
+    assert text in dashboards.values()
+    assert text in rules.values()
+
+
+def test_grafana_can_be_left_out() -> None:
+    assert [one for one in render() if "grafana" in one["metadata"]["name"]]
     assert not [one for one in render(grafana={"enabled": False}) if "grafana" in one["metadata"]["name"]]
