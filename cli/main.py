@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import typer
 
-from cli import doctor, lab, load, model, predict, recovery, reports, rollout, serve, steering
+from cli import doctor, lab, load, model, predict, recovery, render, reports, rollout, serve, steering
 from cli.settings import settings
 from strategies.errors import LabError
 
@@ -36,6 +36,7 @@ app.command()(reports.report)
 app.add_typer(model.app, name="model")
 app.add_typer(predict.app, name="predict")
 app.add_typer(serve.app, name="serve")
+app.command()(render.render)
 app.command()(doctor.doctor)
 
 
