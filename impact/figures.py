@@ -137,6 +137,18 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     explanation: str
 
 
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last look of an analysis measured beside its verdict.
+
+    Attributes:
+        phase: the phase that was analysed.
+        facts: by name what was measured; null for what is not known.
+    """
+
+    phase: str
+    facts: dict[str, int | float | str | None]
+
+
 class WitnessCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Both witnesses' counts of failed requests of all, over the same analysis and by slot.
 

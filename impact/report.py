@@ -49,6 +49,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters |= {
+        "fact": wording.fact,
         "percent": wording.percent,
         "duration": wording.duration,
         "role_rows": wording.role_rows,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from impact import measures, timeline
-from impact.figures import Environment, Generator, MetricVerdict, PhaseFigures, RoleFigures, Roles, Totals, WitnessCounts
+from impact.figures import Environment, Finding, Generator, MetricVerdict, PhaseFigures, RoleFigures, Roles, Totals, WitnessCounts
 from impact.sides import Sides
 from impact.userlog import Request
 from strategies.events import AnyEvent, Looked, Noted, ObjectiveSet, Outcome, PhaseStarted, StepStarted, Witnessed
@@ -37,6 +37,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         phases: the phases in order.
         totals: over the whole run.
         verdicts: what each analysis said at its last look, by metric.
+        findings: what else each analysis measured, such as an A/B test's difference or a shadow's class flips.
         rollback_seconds: from the verdict (without one: from the start of the way back) to the send time of the last request charged to
             the candidate; 0 if none was sent later, null if nothing was rolled back.
         drain_seconds: how long draining took; null if nothing was drained.
@@ -64,6 +65,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     phases: tuple[PhaseFigures, ...]
     totals: Totals
     verdicts: tuple[MetricVerdict, ...]
+    findings: tuple[Finding, ...]
     rollback_seconds: float | None
     drain_seconds: float | None
     first_candidate_answer_seconds: float | None
@@ -99,6 +101,7 @@ def summarise(run: Run, events: Sequence[AnyEvent], requests: Sequence[Request],
         phases=_phases(run, timeline.phases(run, events, until), sent, objective),
         totals=_totals(sides, requests, sent, objective),
         verdicts=_verdicts(events),
+        findings=tuple(Finding(phase=phase, facts=look.judgement.facts) for phase, look in _last_looks(events) if look.judgement.facts),
         rollback_seconds=_rollback_seconds(run, events, sent),
         drain_seconds=timeline.drain_seconds(run, events),
         first_candidate_answer_seconds=None if first is None else first - run.started.timestamp(),
@@ -184,8 +187,8 @@ def _slow(requests: Sequence[Request], objective: float | None) -> int | None:
     return None if objective is None else sum(request.latency > objective for request in requests)
 
 
-def _verdicts(events: Sequence[AnyEvent]) -> tuple[MetricVerdict, ...]:
-    """The metrics of the last look within each step that looked."""
+def _last_looks(events: Sequence[AnyEvent]) -> tuple[tuple[str, Looked], ...]:
+    """The last look within each step that looked and had something to tell, with its phase."""
     last: dict[int, tuple[str, Looked]] = {}
     step, phase = 0, ""
     for event in events:
@@ -194,13 +197,18 @@ def _verdicts(events: Sequence[AnyEvent]) -> tuple[MetricVerdict, ...]:
                 step += 1
             case PhaseStarted(name=name):
                 phase = name
-            case Looked() if event.judgement.metrics:
+            case Looked() if event.judgement.metrics or event.judgement.facts:
                 last[step] = (phase, event)
             case _:
                 pass
+    return tuple(last.values())
+
+
+def _verdicts(events: Sequence[AnyEvent]) -> tuple[MetricVerdict, ...]:
+    """The metrics of those looks."""
     return tuple(
         MetricVerdict(phase=phase, at=look.at, **{field: getattr(metric, field) for field in metric.__struct_fields__})
-        for phase, look in last.values()
+        for phase, look in _last_looks(events)
         for metric in look.judgement.metrics
     )
 

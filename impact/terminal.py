@@ -24,6 +24,8 @@ def render(summary: Summary) -> RenderableType:
         parts += [Text(), _phases(summary.phases)]
     if summary.verdicts:
         parts += [Text(), _verdicts(summary)]
+    if summary.findings:
+        parts += [Text(), _findings(summary)]
     parts += [Text(), *(Text(sentence) for sentence in wording.account(summary))]
     return Group(*parts)
 
@@ -46,4 +48,12 @@ def _verdicts(summary: Summary) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     for verdict in summary.verdicts:
         table.add_row(Text(verdict.phase), Text(verdict.verdict), Text(verdict.explanation, overflow="fold"))
+    return table
+
+
+def _findings(summary: Summary) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for finding in summary.findings:
+        for name, value in finding.facts.items():
+            table.add_row(Text(name, overflow="fold"), Text(wording.fact(value), overflow="fold"))
     return table

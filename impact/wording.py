@@ -91,6 +91,11 @@ def share(part: int, of: int) -> str:
     return f"{part} ({100 * part / of:.1f} %)" if of and part else str(part)
 
 
+def fact(value: float | str | None) -> str:
+    """Something measured, with the digits that mean something, or that it is not known."""
+    return UNKNOWN if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def percent(value: float | None) -> str:
     """A percentage, or that it is not known."""
     return UNKNOWN if value is None else f"{value:.3g} %"
