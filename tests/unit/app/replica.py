@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 class Replica:

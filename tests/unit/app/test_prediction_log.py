@@ -21,7 +21,7 @@ from tests import postgresql
 from tests.unit.app.conftest import ReplicaFactory
 from tests.unit.app.test_api import holdout_case
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 def predicted(number: int) -> Predicted:
