@@ -65,19 +65,21 @@ def perform(options: argparse.Namespace, stop: threading.Event) -> bool:
         run = Run(engine, model.card, digest(name), name.name)
         run.begin()
         earlier, started = run.done, time.monotonic()
+        counted = started
         for chunk in read(name, [feature.name for feature in model.card.features], options.chunk):
             if stop.is_set():
                 progress.end()
                 return False
-            begun = time.monotonic()
             while run.done < chunk.first + len(chunk.values):
                 answers = predict(model, chunk.values[run.done - chunk.first :])
                 if _state(name) != before:
                     raise InputRefused(f"{name} changed while it was read: write it under another name and move it into its place")
-                run.write(run.done, answers, time.monotonic() - begun)
+                # all of the time: reading, predicting, and writing the chunk before
+                counted, since = time.monotonic(), counted
+                run.write(run.done, answers, counted - since)
             progress.show(chunk.share, chunk.first + len(chunk.values), time.monotonic() - started)
         progress.end()
-        rows, refused = run.end()
+        rows, refused = run.end(time.monotonic() - counted)
     finally:
         engine.dispose()
     print(  # noqa: T201  the answer

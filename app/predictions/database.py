@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool, QueuePool
 
 from app.errors import BadConfiguration, DatabaseFailed
 
@@ -36,7 +37,9 @@ def open_database(url: str, *, writes: bool) -> Engine:
             if not writes:
                 # else a reader would make an empty database where there is none
                 parsed = parsed.set(database=f"file:{quote(parsed.database)}", query={"mode": "rw", "uri": "true"})
-            engine = create_engine(parsed, connect_args={"timeout": LOCK_SECONDS})
+            # a reader keeps no file open: a database that was moved away and made anew is read at once
+            pool = QueuePool if writes else NullPool
+            engine = create_engine(parsed, connect_args={"timeout": LOCK_SECONDS}, poolclass=pool)
             _prepare_sqlite(engine, writes=writes)
             return engine
         case "postgresql":

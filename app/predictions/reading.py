@@ -76,8 +76,14 @@ class BatchMetrics(Collector):
     def _read(self) -> list[Metric]:
         answers = GaugeMetricFamily("model_batch_database_up", "Whether the database of predictions can be asked.")
         rows = CounterMetricFamily("model_batch_rows", "Rows in the database, predicted or refused.", labels=("version", "result"))
-        seconds = CounterMetricFamily("model_batch_seconds", "Seconds spent on predicting batches.", labels=("version",))
-        last = GaugeMetricFamily("model_batch_duration_seconds", "Seconds that the last successful run took.", labels=("version",))
+        seconds = CounterMetricFamily(
+            "model_batch_seconds", "Seconds spent on batches: reading, predicting and writing.", labels=("version",)
+        )
+        last = GaugeMetricFamily(
+            "model_batch_duration_seconds",
+            "Seconds that the input which was done last took, all runs over it together.",
+            labels=("version",),
+        )
         success = GaugeMetricFamily(
             "model_batch_last_success_timestamp_seconds", "When a run last came to its end, in Unix time.", labels=("version",)
         )

@@ -64,7 +64,7 @@ class Run:
         Args:
             first: the row of the first of them; must be `done`.
             predictions: per row its prediction and probability, or its refusal.
-            seconds: what it took to make them.
+            seconds: what it took since the ones before.
 
         Raises:
             DatabaseFailed: the database failed; nothing of the chunk is in it then.
@@ -86,13 +86,16 @@ class Run:
         self.done = first + len(rows)
         return True
 
-    def end(self) -> tuple[int, int]:
+    def end(self, seconds: float) -> tuple[int, int]:
         """All rows are there; how many, and how many of them are refused.
+
+        Args:
+            seconds: what it took since the last ones.
 
         Raises:
             DatabaseFailed: the database failed.
         """
         with asking(self._engine) as connection:
-            connection.execute(update(RUNS).where(self._key).values(succeeded_at=datetime.now(UTC)))
+            connection.execute(update(RUNS).where(self._key).values(succeeded_at=datetime.now(UTC), seconds=RUNS.c.seconds + seconds))
             rows, refused = connection.execute(select(RUNS.c.rows, RUNS.c.refused).where(self._key)).one()
         return rows, refused
