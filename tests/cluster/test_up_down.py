@@ -114,8 +114,7 @@ def test_a_pod_that_ends_answers_all_that_it_was_sent(lab: ClusterLab, client: h
 def test_a_lab_is_not_taken_away_under_a_rollout(lab: ClusterLab, client: httpx.Client) -> None:
     rollout = lab.start("rollout", "canary", "--rate", "20", "--baseline", "10m", "--to", "v2")
     try:
-        lease = ("--namespace", "lab", "get", "lease", "labctl", "--ignore-not-found", "--output", "name")
-        wait_until(lambda: bool(lab.tool("kubectl", "--context", f"kind-{NAME}", *lease)), "the rollout took no lease")
+        wait_until(lambda: bool(json.loads(lab.labctl("status", "--json").stdout)["holder"]), "the rollout took no lease")
 
         assert "labctl rollout canary" in lab.labctl("down", code=3).stderr
         assert client.get(f"{lab.gateway}/version").status_code == 200
