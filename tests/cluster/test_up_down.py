@@ -124,6 +124,28 @@ def test_a_lab_is_not_taken_away_under_a_rollout(lab: ClusterLab, client: httpx.
     assert rollout.returncode == 130
 
 
+def test_on_a_cluster_of_somebody_else_only_its_own_namespace_is_used(lab: ClusterLab, client: httpx.Client) -> None:
+    """Where the cluster is not the lab's, `down` ends the lab and leaves the cluster, Istio and every other namespace alone."""
+    (image,) = {pod["spec"]["containers"][0]["image"] for pod in lab.objects("pods") if "lab/slot" in pod["metadata"]["labels"]}
+    lab.environment |= {"LAB_IMAGE": image, "LAB_GATEWAY_URL": lab.gateway, "LAB_PROMETHEUS_URL": lab.prometheus}
+    theirs = ("--platform", "kubernetes", "--context", f"kind-{NAME}", "--namespace")
+    before = lab.namespaces()
+    try:
+        lab.labctl("down", *theirs, "lab")
+        assert lab.namespaces() == before - {"lab"}
+
+        lab.labctl("up", *theirs, "team", "--replicas", "1")
+        assert lab.namespaces() == before - {"lab"} | {"team"}
+        assert client.get(f"{lab.gateway}/version").json()["version"] == "v1"
+
+        lab.labctl("down", *theirs, "team")
+        assert lab.namespaces() == before - {"lab"}
+        assert client.get(f"{lab.gateway}/version").status_code == 404
+    finally:
+        for variable in ("LAB_IMAGE", "LAB_GATEWAY_URL", "LAB_PROMETHEUS_URL"):
+            del lab.environment[variable]
+
+
 def test_down_leaves_nothing_and_can_be_repeated(lab: ClusterLab) -> None:
     lab.labctl("down")
 
