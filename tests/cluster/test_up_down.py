@@ -168,6 +168,7 @@ def test_a_cluster_of_somebody_else_is_left_alone(lab: ClusterLab) -> None:
     """Also if it has the name that ours would have."""
     base = lab.environment.get("LAB_BASE_IMAGE", "python:3.13-slim")
     node = f"{NAME}-control-plane"
+    lab.end()
     lab.tool("docker", "run", "--detach", "--name", node, "--label", f"io.x-k8s.kind.cluster={NAME}", base, "sleep", "infinity")
     try:
         for command in ("up", "down"):
