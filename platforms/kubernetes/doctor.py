@@ -1,11 +1,13 @@
 """Whether this machine has the tools for a lab on a cluster, in versions that will do. Tells only; changes nothing."""
 
 import re
+import shutil
 import subprocess
 
 import msgspec
 
 from platforms.check import Check, checked
+from strategies.errors import CouldNotRun
 
 SECONDS = 20.0
 
@@ -71,6 +73,19 @@ TOOLS = (
 def checks(*, kind: bool) -> tuple[Check, ...]:
     """All tools, looked at now; with `kind` also those that only a cluster of our own needs."""
     return tuple(check(tool) for tool in TOOLS if kind or not tool.kind_only)
+
+
+def require_tools(*, kind: bool) -> None:
+    """Refuse to begin what a missing tool would end half-way.
+
+    Raises:
+        CouldNotRun: one is not on PATH; all such are named.
+    """
+    missing = [tool.name for tool in TOOLS if (kind or not tool.kind_only) and shutil.which(tool.name) is None]
+    if missing:
+        raise CouldNotRun(
+            f"not on PATH: {', '.join(missing)}; `labctl doctor --platform {'kind' if kind else 'kubernetes'}` says how to get them"
+        )
 
 
 def check(tool: Tool) -> Check:

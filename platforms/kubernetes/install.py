@@ -10,6 +10,7 @@ import msgspec
 
 from platforms.kubernetes import image, istio, kind, lab_release, model_store
 from platforms.kubernetes.client import FIELD_MANAGER, ApiRefused, Cluster
+from platforms.kubernetes.doctor import require_tools
 from platforms.kubernetes.settings import PROJECT, KubernetesSettings
 from platforms.kubernetes.tools import Tools, require_project
 from strategies.errors import CouldNotRun, ToolFailed
@@ -42,6 +43,7 @@ def install(tools: Tools, settings: KubernetesSettings, *, store: Path) -> Insta
         ToolFailed: a tool failed.
     """
     require_project(PROJECT)
+    require_tools(kind=bool(settings.cluster))
     return _on_kind(tools, settings, store) if settings.cluster else _on_a_cluster(tools, settings, store)
 
 

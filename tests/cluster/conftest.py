@@ -69,6 +69,12 @@ class ClusterLab:
             json.loads(self.tool("kubectl", "--context", f"kind-{NAME}", "--namespace", "lab", "get", kinds, "-o", "json"))["items"]
         )
 
+    def namespaces(self) -> set[str]:
+        """The cluster's."""
+        return set(
+            self.tool("kubectl", "--context", f"kind-{NAME}", "get", "namespaces", "--output", "name").replace("namespace/", "").split()
+        )
+
     def containers(self) -> list[str]:
         """The nodes of the cluster."""
         return self.tool("docker", "ps", "--all", "--quiet", "--filter", f"label=io.x-k8s.kind.cluster={NAME}").split()

@@ -36,6 +36,14 @@ def state(lab: ClusterLab) -> dict[str, object]:
     return {"uids": sorted(one["metadata"]["uid"] for one in objects), "versions": versions, "releases": releases}
 
 
+def served(lab: ClusterLab) -> str:
+    """The version that a new user is served; empty if nobody answers."""
+    try:
+        return str(httpx.get(f"{lab.gateway}/version", timeout=30.0, trust_env=False).json()["version"])
+    except (httpx.TransportError, ValueError):
+        return ""
+
+
 def test_one_that_is_killed_half_way_is_completed_by_the_next(lab: ClusterLab) -> None:
     killed = lab.start("up")
     try:
@@ -114,8 +122,7 @@ def test_a_pod_that_ends_answers_all_that_it_was_sent(lab: ClusterLab, client: h
 def test_a_lab_is_not_taken_away_under_a_rollout(lab: ClusterLab, client: httpx.Client) -> None:
     rollout = lab.start("rollout", "canary", "--rate", "20", "--baseline", "10m", "--to", "v2")
     try:
-        lease = ("--namespace", "lab", "get", "lease", "labctl", "--ignore-not-found", "--output", "name")
-        wait_until(lambda: bool(lab.tool("kubectl", "--context", f"kind-{NAME}", *lease)), "the rollout took no lease")
+        wait_until(lambda: bool(json.loads(lab.labctl("status", "--json").stdout)["holder"]), "the rollout took no lease")
 
         assert "labctl rollout canary" in lab.labctl("down", code=3).stderr
         assert client.get(f"{lab.gateway}/version").status_code == 200
@@ -123,6 +130,28 @@ def test_a_lab_is_not_taken_away_under_a_rollout(lab: ClusterLab, client: httpx.
         rollout.terminate()
         rollout.communicate(timeout=3 * MINUTES)
     assert rollout.returncode == 130
+
+
+def test_on_a_cluster_of_somebody_else_only_its_own_namespace_is_used(lab: ClusterLab) -> None:
+    """Where the cluster is not the lab's, `down` ends the lab and leaves the cluster, Istio and every other namespace alone."""
+    (image,) = {pod["spec"]["containers"][0]["image"] for pod in lab.objects("pods") if "lab/slot" in pod["metadata"]["labels"]}
+    lab.environment |= {"LAB_IMAGE": image, "LAB_GATEWAY_URL": lab.gateway, "LAB_PROMETHEUS_URL": lab.prometheus}
+    theirs = ("--platform", "kubernetes", "--context", f"kind-{NAME}", "--namespace")
+    before = lab.namespaces()
+    try:
+        lab.labctl("down", *theirs, "lab")
+        assert lab.namespaces() == before - {"lab"}
+
+        lab.labctl("up", *theirs, "team", "--replicas", "1")
+        assert lab.namespaces() == before - {"lab"} | {"team"}
+        wait_until(lambda: served(lab) == "v1", "users are not served")
+
+        lab.labctl("down", *theirs, "team")
+        assert lab.namespaces() == before - {"lab"}
+        wait_until(lambda: served(lab) == "", "the gateway still answers for a lab that is gone")
+    finally:
+        for variable in ("LAB_IMAGE", "LAB_GATEWAY_URL", "LAB_PROMETHEUS_URL"):
+            del lab.environment[variable]
 
 
 def test_down_leaves_nothing_and_can_be_repeated(lab: ClusterLab) -> None:
@@ -139,6 +168,7 @@ def test_a_cluster_of_somebody_else_is_left_alone(lab: ClusterLab) -> None:
     """Also if it has the name that ours would have."""
     base = lab.environment.get("LAB_BASE_IMAGE", "python:3.13-slim")
     node = f"{NAME}-control-plane"
+    lab.end()
     lab.tool("docker", "run", "--detach", "--name", node, "--label", f"io.x-k8s.kind.cluster={NAME}", base, "sleep", "infinity")
     try:
         for command in ("up", "down"):

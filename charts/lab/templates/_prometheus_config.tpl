@@ -39,8 +39,24 @@ scrape_configs:
     metric_relabel_configs:
       # of the proxy's thousand series these are looked at
       - source_labels: [__name__]
-        regex: envoy_(cluster_(upstream_(rq|cx)_.*|membership_.*)|http_(downstream_(rq|cx)_.*)|server_(live|memory_allocated|uptime))|istio_.*
+        regex: envoy_(cluster_(upstream_(rq|cx).*|membership_.*)|http_downstream_(rq|cx).*|server_(live|memory_allocated|uptime))|istio_.*
         action: keep
+      # Istio gives labels other names than Envoy does by itself; with Envoy's, one dashboard fits this and the local proxy
+      - source_labels: [cluster_name]
+        regex: (.+)
+        target_label: envoy_cluster_name
+      - source_labels: [cluster_name]
+        regex: outbound\|8000\|\|model-api-(blue|green)\..*
+        target_label: envoy_cluster_name
+      - source_labels: [__name__, response_code_class]
+        regex: envoy_(?:cluster_upstream|http_downstream)_rq;(\d)xx
+        target_label: envoy_response_code_class
+      - source_labels: [__name__, response_code_class]
+        regex: (envoy_(?:cluster_upstream|http_downstream)_rq);\dxx
+        target_label: __name__
+        replacement: ${1}_xx
+      - regex: cluster_name|response_code_class
+        action: labeldrop
   {{- end }}
   - job_name: prometheus
     scrape_interval: 15s

@@ -11,7 +11,7 @@ from cli.clock import SystemClock
 from platforms.kubernetes import doctor
 from platforms.kubernetes.doctor import Tool
 from platforms.kubernetes.tools import Tools
-from strategies.errors import Interrupted, ToolFailed
+from strategies.errors import CouldNotRun, Interrupted, ToolFailed
 
 
 def tools() -> Tools:
@@ -109,6 +109,10 @@ def test_a_tool_that_will_not_do_comes_with_advice(
 def test_a_tool_that_is_missing_comes_with_the_way_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
+    with pytest.raises(CouldNotRun, match="docker, kind, kubectl, helm, istioctl"):
+        doctor.require_tools(kind=True)
+    with pytest.raises(CouldNotRun, match="not on PATH: kubectl, helm;"):
+        doctor.require_tools(kind=False)
     for check in doctor.checks(kind=True):
         assert not check.ok
         assert check.found == "not on PATH"
