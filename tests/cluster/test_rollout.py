@@ -102,7 +102,7 @@ def newest(lab: ClusterLab) -> None:
 
 
 def test_a_good_candidate_is_promoted_and_no_request_is_lost(up: ClusterLab, versions: tuple[str, str]) -> None:
-    serving, other = versions
+    _, other = versions
 
     summary = canary(up, "--to", other, "--weight", "25", "--hold", "10s", code=0)
 
