@@ -12,14 +12,17 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from app.documentation import add_documentation
-from app.errors import AppError, FaultInjected, PredictionFailed
+from app.errors import AppError, DatabaseFailed, FaultInjected, PredictionFailed
 from app.faults import Faults
+from app.feedback import take_feedback
 from app.guard import Guarded
 from app.inference import HEADER_LENGTH, inference_router, protocol_errors
 from app.intake import Intake
 from app.metrics import PREDICT, Counted, Metrics, is_mirrored
 from app.model import Model
 from app.payloads import Invalid, Prediction, Problem, Served, Status
+from app.prediction_log import PredictionLog
+from app.recording import Recorded
 from app.signature import REQUEST_ID_HEADER, VERSION_HEADER, Drain, Signed
 
 logger = logging.getLogger(__name__)
@@ -36,7 +39,16 @@ PREDICT_PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(
-    model: Model, *, slot: str, drain: Drain, faults: Faults, max_body_bytes: int, api_key: str = "", origins: Sequence[str] = ()
+    model: Model,
+    *,
+    slot: str,
+    drain: Drain,
+    faults: Faults,
+    max_body_bytes: int,
+    log: PredictionLog | None = None,
+    api_key: str = "",
+    origins: Sequence[str] = (),
+    database: str = "",
 ) -> ASGIApp:
     """The API that serves one model.
 
@@ -46,8 +58,10 @@ def create_app(
         drain: whether it has been told to stop.
         faults: what is to go wrong.
         max_body_bytes: longest request body that is read.
+        log: where predictions and feedback are written down; None for nowhere.
         api_key: what clients must send; empty asks for none.
         origins: of pages whose scripts may call it.
+        database: the URL of predictions to show; empty shows none.
 
     The layers are around the whole application and not inside, where FastAPI puts middleware: an answer to an error
     that nobody foresaw is signed and counted as well.
@@ -77,7 +91,8 @@ def create_app(
         # in a thread, so that a model that waits or computes does not keep others and the probes waiting
         probabilities = await run_in_threadpool(model.predict, features)
         likeliest = max(probabilities, key=probabilities.__getitem__)
-        metrics.predicted(likeliest, mirrored=is_mirrored(request.scope))
+        request.state.predicted = likeliest, probabilities[likeliest]
+        metrics.predicted(likeliest, probabilities[likeliest], mirrored=is_mirrored(request.scope))
         return Prediction(
             prediction=likeliest,
             probability=probabilities[likeliest],
@@ -86,6 +101,8 @@ def create_app(
             version=card.version,
             request_id=request.state.request_id,
         )
+
+    take_feedback(api, card, log, metrics, max_body_bytes)
 
     @api.get("/healthz", summary="Alive")
     async def healthz() -> Status:
@@ -105,8 +122,12 @@ def create_app(
 
     @api.get("/metrics", summary="For Prometheus", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def exposition() -> Response:
-        return Response(metrics.exposition(), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+        # in a thread where it asks a database, which may let it wait
+        text = await run_in_threadpool(metrics.exposition) if database else metrics.exposition()
+        return Response(text, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
+    if database:
+        _add_predictions(api, metrics, database)
     guarded: ASGIApp = api
     if api_key:
         guarded = Guarded(guarded, api_key)
@@ -116,7 +137,20 @@ def create_app(
         guarded = CORSMiddleware(
             guarded, origins, allow_methods=("GET", "POST"), allow_headers=ALLOWED_HEADERS, expose_headers=SEEN_HEADERS
         )
-    return Signed(Counted(guarded, metrics), card.version, drain)
+    counted = Counted(guarded, metrics)
+    return Signed(Recorded(counted, log, metrics, version=card.version, slot=slot) if log else counted, card.version, drain)
+
+
+def _add_predictions(api: FastAPI, metrics: Metrics, database: str) -> None:
+    # imported here as it takes a third of a second, and most replicas have no database
+    from app.predictions.database import open_database  # noqa: PLC0415  see above
+    from app.predictions.reading import BatchMetrics  # noqa: PLC0415  see above
+    from app.predictions.routes import database_failed, predictions_router  # noqa: PLC0415  see above
+
+    engine = open_database(database, writes=False)
+    metrics.registry.register(BatchMetrics(engine))
+    api.include_router(predictions_router(engine))
+    api.add_exception_handler(DatabaseFailed, database_failed)  # type: ignore[arg-type]  # it is asked for this error only
 
 
 def _describe_key(api: FastAPI) -> None:

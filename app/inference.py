@@ -1,6 +1,5 @@
 """The Open Inference Protocol, version 2, over HTTP: a client that was written for KServe, Triton or MLServer can ask this model."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -83,9 +82,9 @@ def inference_router(model: Model, *, metrics: Metrics, drain: Drain, faults: Fa
         if refused:
             row, reason = min(refused.items())
             raise PredictionFailed(f"row {row}: {reason}")
-        likeliest = Counter(probabilities.argmax(axis=1).tolist())
-        for index, count in likeliest.items():
-            metrics.predicted(card.classes[index], mirrored=is_mirrored(request.scope), count=count)
+        likeliest = probabilities.argmax(axis=1)
+        for index in set(likeliest.tolist()):
+            metrics.predicted(card.classes[index], *probabilities[likeliest == index, index].tolist(), mirrored=is_mirrored(request.scope))
         answer, header_length = encode(inference, card, probabilities)
         if header_length is None:
             return Response(answer, media_type="application/json")

@@ -1,18 +1,27 @@
 """How a replica is configured: by environment variables that begin with MODEL_API_, and the file that chooses its model."""
 
 import os
+import re
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.choice import read_choice
 from app.errors import BadConfiguration
 
 PREFIX = "MODEL_API_"
+LOG_URL = re.compile(r"sqlite:///.+|postgres(ql)?(\+psycopg)?://.+")
 ORIGIN = r"https?://[A-Za-z0-9.\[\]:-]+"
 """Of a page. `*` is none: with it every page in a user's browser could call the API."""
+
+
+def _known(url: str) -> str:
+    if url and not LOG_URL.fullmatch(url):
+        # the URL itself may hold a password, which must not get into a log
+        raise ValueError("write sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    return url
 
 
 class Settings(BaseSettings):
@@ -30,6 +39,8 @@ class Settings(BaseSettings):
         error_ratio: fault: this ratio (0..1) of predictions fails.
         latency_seconds: fault: added to every prediction.
         max_body_bytes: longest request body that is read.
+        prediction_log: where predictions and feedback are written, "sqlite:///FILE" or "postgresql://..."; empty for nowhere.
+        database: URL of predictions to show at /predictions; empty shows none.
         api_key: what clients must send; empty asks for none.
         cors_origins: origins of pages whose scripts may call the API, separated by commas; none by default.
     """
@@ -47,6 +58,8 @@ class Settings(BaseSettings):
     error_ratio: float = Field(default=0, ge=0, le=1)
     latency_seconds: float = Field(default=0, ge=0, le=60)
     max_body_bytes: int = Field(default=65536, ge=1)
+    prediction_log: Annotated[str, AfterValidator(_known)] = Field(default="", repr=False)
+    database: SecretStr = SecretStr("")
     api_key: SecretStr = SecretStr("")
     cors_origins: str = Field(default="", pattern=rf"^({ORIGIN}(,{ORIGIN})*)?$")
 

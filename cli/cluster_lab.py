@@ -39,6 +39,7 @@ class ConnectedCluster(KubernetesPlatform):
         super().__init__(**parts)
         self.gateway = settings.gateway
         self.prometheus = settings.prometheus
+        self.prediction_log = ""
 
     def note_users(self, pid: int | None, log: Path = Path()) -> None:
         """See `cli.labs.Connected`. They end with the labctl that started them, and nothing on a cluster could find them."""

@@ -47,6 +47,10 @@ class Connected(Verbs, Protocol):
     def prometheus(self) -> str:
         """Where Prometheus answers."""
 
+    @property
+    def prediction_log(self) -> str:
+        """The URL of the database in which replicas write down what they predicted; empty if they do not."""
+
     def instances(self) -> "Mapping[str, Slot]":
         """The replicas that users may be sent to, as Prometheus names them."""
 

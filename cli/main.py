@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import typer
 
-from cli import doctor, lab, load, model, recovery, reports, rollout, serve, steering
+from cli import doctor, lab, load, model, predict, recovery, render, reports, rollout, serve, steering
 from cli.settings import settings
 from strategies.errors import LabError
 
@@ -34,7 +34,9 @@ app.command()(load.load)
 app.command()(reports.runs)
 app.command()(reports.report)
 app.add_typer(model.app, name="model")
+app.add_typer(predict.app, name="predict")
 app.add_typer(serve.app, name="serve")
+app.command()(render.render)
 app.command()(doctor.doctor)
 
 

@@ -1,17 +1,19 @@
 """A run from its first event to its report: wires platform, users, witness, engine and display together."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cli.clock import SystemClock
+from cli.exposing import exposing
 from cli.labs import Lab
 from cli.live import Display
 from cli.settings import Settings
 from cli.steering import FileControl
 from cli.users import PreviewUsers, Users
 from impact.environment import environment
+from impact.exposition import Exposition
 from impact.prometheus import PrometheusWitness
 from impact.report import write_report
 from impact.rundir import RunFolder
@@ -27,18 +29,19 @@ from strategies.plan import Analyse, Baseline, Plan, Promote, Replace, Replaceme
 
 
 class Journal:
-    """Writes events into the run's folder, keeps them with the lab, then shows them."""
+    """Writes events into the run's folder, keeps them with the lab, then shows them to those who watch."""
 
-    def __init__(self, folder: RunFolder, lab: Lab, display: Display) -> None:
+    def __init__(self, folder: RunFolder, lab: Lab, *watchers: Callable[[AnyEvent], None]) -> None:
         self._folder = folder
         self._lab = lab
-        self._display = display
+        self._watchers = watchers
 
     def write(self, event: AnyEvent) -> None:
         """See `strategies.engine.Journal`."""
         self._folder.write(event)
         self._lab.record(self._folder, event)
-        self._display.show(event)
+        for show in self._watchers:
+            show(event)
 
 
 def require_version(store: Path, version: str, option: str) -> None:
@@ -69,10 +72,12 @@ def carry_out(
 
     The caller is the only one who changes the lab.
     """
-    run, journal = folder.run, Journal(folder, lab, display)
+    run, events = folder.run, folder.events()
+    exposition = Exposition(run, folder.requests, events)
+    journal = Journal(folder, lab, display.show, exposition.show)
     lab.note_run(folder)
     platform = lab.connect(run.timeout, lambda text: journal.write(Noted(at=clock.now(), text=text)))
-    log, events = UserLog(folder.requests), folder.events()
+    log = UserLog(folder.requests)
     cases = places.store / "holdout.csv"
     users = Users(folder, platform.gateway, platform.note_users, cases=cases)
     preview = PreviewUsers(folder, platform.gateway, clock, cases=cases)
@@ -85,6 +90,7 @@ def carry_out(
         instances=platform.instances,
         problem=users.problem,
         preview=preview.log,
+        predictions=platform.prediction_log,
         analyses=_analyses(run.plan, events),
     )
     engine = Engine(
@@ -97,7 +103,11 @@ def carry_out(
         promoted=promoted(run.plan, events),
         control=FileControl(folder.control),
     )
-    with _logging_to(folder.path / "labctl.log"), display.showing(folder, log, clock):
+    with (
+        _logging_to(folder.path / "labctl.log"),
+        display.showing(folder, log, clock),
+        exposing(exposition, lab.name, places.home, platform.prometheus),
+    ):
         try:
             _restore(witness, run.plan, events)
             if give_up is None:

@@ -112,7 +112,7 @@ class Performer:
             case Drain(slot):
                 self._drain(slot, way_back=way_back)
             case Retire(slot):
-                self._platform.retire(slot)
+                self._retire(slot)
             case _:
                 assert_never(step)
         return None
@@ -172,10 +172,10 @@ class Performer:
 
     def _route(self, traffic: Traffic, *, way_back: bool) -> None:
         old = self._traffic_before(traffic, way_back=way_back)
-        if way_back:
-            self._stand_stable_up(traffic)
-        else:
+        if traffic.needed:
             self._require_capacity(traffic)
+        else:
+            self._stand_stable_up(traffic)
         self._phase("way back" if way_back else traffic.in_words(), traffic)
         start = self._clock.monotonic()
         self._platform.route(traffic)
@@ -304,6 +304,13 @@ class Performer:
             clock=self._clock,
             reason=lambda: f"{slot} still has requests in flight",
         )
+
+    def _retire(self, slot: Slot) -> None:
+        """Stop what runs in `slot`, unless nobody else could answer: the last that is ready is kept, whatever its version."""
+        slots = self._platform.observe().slots
+        if slots[slot].ready and not slots[slot.other].ready:
+            raise CapacityMissing(f"{slot} is not stopped, as it is the only slot with a ready replica; start {slot.other} again first")
+        self._platform.retire(slot)
 
     def _traffic(self) -> Traffic | None:
         return self._platform.observe().traffic

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,20 +20,25 @@ from tests.unit.app.s3_server import S3Server
 
 ClientFactory = Callable[..., Client]
 ReplicaFactory = Callable[..., Replica]
+Loaded = Callable[[str], Model]
 
 
 @pytest.fixture(scope="session")
-def loaded(store: Path) -> Callable[[str], Model]:
+def loaded(store: Path) -> Loaded:
     """Each version, loaded at most once."""
     return cache(lambda version: load(store, version))
 
 
 @pytest.fixture
-def client(loaded: Callable[[str], Model]) -> ClientFactory:
+def client(loaded: Loaded) -> ClientFactory:
     """A client of the API in this process, by version; see `create_app` for the options."""
 
-    def make(version: str = "v2", *, drain: Drain | None = None, faults: Faults | None = None, max_body_bytes: int = 65536) -> Client:
-        app = create_app(loaded(version), slot="green", drain=drain or Drain(), faults=faults or Faults(), max_body_bytes=max_body_bytes)
+    def make(
+        version: str = "v2", *, drain: Drain | None = None, faults: Faults | None = None, max_body_bytes: int = 65536, **others: Any
+    ) -> Client:
+        app = create_app(
+            loaded(version), slot="green", drain=drain or Drain(), faults=faults or Faults(), max_body_bytes=max_body_bytes, **others
+        )
         return Client(app)
 
     return make

@@ -148,7 +148,7 @@ def test_a_share_that_does_not_settle_leads_back() -> None:
     ended = rollout.run()
 
     assert (ended.outcome, ended.exit_code) == (Outcome.ERROR, 3)
-    assert ended.reason.startswith("the weight was set to 10 %, but 0 of 1100 answers since came from the candidate; see whether")
+    assert ended.reason.startswith("the candidate was to get 10 %, but 0 of 1100 answers since came from it; see whether")
     require_rolled_back(rollout)
 
 
