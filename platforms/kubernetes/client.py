@@ -84,6 +84,10 @@ class Cluster:
         other.__dict__ |= {**self.__dict__, "_patience": 0.0}
         return other
 
+    def close(self) -> None:
+        """End the connections."""
+        self.api.close()
+
     def get(self, path: str, **query: str) -> Json | None:
         """The object at `path`; None if there is none."""
         try:

@@ -81,7 +81,6 @@ HUGE = {"requests": {"cpu": "999", "memory": "64Mi"}, "limits": {"memory": "512M
         ),
         pytest.param({"extraEnv": [{"name": "MODEL_API_ERROR_RATIO", "value": "7"}]}, "MODEL_API_ERROR_RATIO", 120.0, id="crash at start"),
         pytest.param({"resources": HUGE}, "Insufficient cpu", 5.0, id="no room"),
-        pytest.param({"extraEnv": [{"name": "MODEL_API_PORT", "value": "8001"}]}, "probe failed", 20.0, id="never ready"),
     ],
 )
 def test_a_candidate_that_cannot_run_says_why(
