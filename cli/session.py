@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cli.clock import SystemClock
 from cli.live import Display
+from cli.metering import meter
 from cli.settings import Settings
 from cli.steering import FileControl
 from cli.users import PreviewUsers, Users
@@ -128,6 +129,7 @@ def carry_out(
         finally:
             preview.stop()
             users.stop()
+    meter(folder, prometheus)
     if run.owns_lab and not ended.left:
         local.stop(places.home, clock=clock)
     elif not ended.left:
