@@ -19,6 +19,10 @@ BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05,
 """Seconds. Measured one at a time v1, v2 and v2-wrong answer in 1 to 2 ms, v2-broken in 2 to 4, v2-slow in 0.31 s."""
 
 
+SCORES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+"""Probabilities; the likelier of two classes has at least a half."""
+
+
 class Metrics:
     """A replica's own registry, so that several replicas can live in one process."""
 
@@ -39,6 +43,19 @@ class Metrics:
         self._predictions = Counter(
             "model_api_predictions", "Predictions made, by class.", (*who, "mirrored", "prediction"), registry=self.registry
         )
+        self.log_dropped = Counter(
+            "model_api_prediction_log_dropped", "Predictions that the prediction log could not take.", who, registry=self.registry
+        ).labels(**self._own)
+        self.feedback = Counter(
+            "model_api_feedback", "Truths taken in, by who took them, whoever predicted.", who, registry=self.registry
+        ).labels(**self._own)
+        self._score = Histogram(
+            "model_api_prediction_score",
+            "The probability of the class that was predicted.",
+            (*who, "mirrored"),
+            buckets=SCORES,
+            registry=self.registry,
+        )
         self.in_flight = Gauge("model_api_in_flight_requests", "Requests being answered.", who, registry=self.registry).labels(**self._own)
         Gauge(
             "model_api_model_info",
@@ -50,6 +67,7 @@ class Metrics:
         # a counter that appears with its first event hides that event from whoever takes differences
         for mirrored in ("false", "true"):
             self._duration.labels(**self._own, mirrored=mirrored, handler=PREDICT)
+            self._score.labels(**self._own, mirrored=mirrored)
             for code in ("200", "422", "500"):
                 self._requests.labels(**self._own, mirrored=mirrored, handler=PREDICT, code=code)
             for prediction in card.classes:
@@ -61,9 +79,11 @@ class Metrics:
         self._requests.labels(**of, code=str(code)).inc()
         self._duration.labels(**of).observe(seconds)
 
-    def predicted(self, prediction: str, *, mirrored: bool) -> None:
-        """One prediction has been made."""
-        self._predictions.labels(**self._own, mirrored=str(mirrored).lower(), prediction=prediction).inc()
+    def predicted(self, prediction: str, score: float, *, mirrored: bool) -> None:
+        """One prediction has been made, with `score` (0..1) as the probability of its class."""
+        of = {**self._own, "mirrored": str(mirrored).lower()}
+        self._predictions.labels(**of, prediction=prediction).inc()
+        self._score.labels(**of).observe(score)
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format 0.0.4, which every Prometheus reads."""

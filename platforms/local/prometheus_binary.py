@@ -3,7 +3,8 @@
 Looked for on PATH, then in the cache; else installed into the cache, by the first way that works: the distribution's package,
 unpacked but not installed; Homebrew; the release of the Prometheus project. What is kept is one file (or a link to Homebrew's),
 `<cache>/bin/prometheus`: the program needs nothing beside it, and because it is put there by a rename, installations at the
-same time cannot leave half of one. Versions 2.42 and 3.x have been tried.
+same time cannot leave half of one. Versions 2.42 and 3.x have been tried. `promtool`, which tests rules and which nothing here
+needs, is kept beside it where it came along.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -63,6 +65,13 @@ def find() -> Path | None:
     return next((binary for binary in candidates if version(binary)), None)
 
 
+def find_promtool() -> Path | None:
+    """The tool that checks and tests rules, on PATH or beside the Prometheus that is kept; None if there is none."""
+    on_path = shutil.which("promtool")
+    kept = _cached().with_name("promtool")
+    return Path(on_path).absolute() if on_path else kept if os.access(kept, os.X_OK) else None
+
+
 def install(say: Callable[[str], None], ways: Mapping[str, Callable[[Path], Path]] | None = None) -> Path:
     """The Prometheus that `find` finds, else a newly installed one; `say` is told what is being tried.
 
@@ -86,7 +95,9 @@ def install(say: Callable[[str], None], ways: Mapping[str, Callable[[Path], Path
         try:
             # beside the place where it will be kept, as a rename does not cross file systems
             with tempfile.TemporaryDirectory(dir=cache_dir(), prefix="prometheus-") as work:
-                _runnable(way(Path(work))).replace(kept)
+                binary = _runnable(way(Path(work)))
+                _keep_promtool(binary.with_name("promtool"), kept.with_name("promtool"))
+                binary.replace(kept)
         except (CouldNotRun, OSError) as exc:
             tried.append(f"{name}: {exc}")
         else:
@@ -98,6 +109,12 @@ def install(say: Callable[[str], None], ways: Mapping[str, Callable[[Path], Path
 
 def _cached() -> Path:
     return cache_dir() / "bin" / "prometheus"
+
+
+def _keep_promtool(came: Path, kept: Path) -> None:
+    """Keep it where it came along; where it cannot be kept, the lab does without."""
+    with suppress(OSError):
+        came.replace(kept)
 
 
 def from_package(work: Path) -> Path:
@@ -141,6 +158,7 @@ def from_homebrew(work: Path) -> Path:
     prefix = _check("brew", "--prefix", "prometheus").strip()
     link = work / "prometheus"
     link.symlink_to(Path(prefix) / "bin/prometheus")
+    link.with_name("promtool").symlink_to(Path(prefix) / "bin/promtool")
     return link
 
 
@@ -165,13 +183,16 @@ def from_release(work: Path, system: str | None = None, downloads: str = DOWNLOA
         raise CouldNotRun(f"{folder}/{archive.name} could not be downloaded ({exc})") from exc
     if digest.hexdigest() != expected:
         raise CouldNotRun(f"{folder}/{archive.name} has the sha256 {digest.hexdigest()} instead of {expected}, so it is not used")
-    with tarfile.open(archive) as tar, binary.open("wb") as file:
-        program = next((member for member in tar if member.isfile() and member.name == f"{name}/prometheus"), None)
-        content = tar.extractfile(program) if program else None
-        if content is None:
-            raise CouldNotRun(f"{archive.name} holds no program")
-        shutil.copyfileobj(content, file)
-    binary.chmod(0o755)
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            program = binary.with_name(member.name.removeprefix(f"{name}/"))
+            content = tar.extractfile(member) if member.isfile() and program.name in {"prometheus", "promtool"} else None
+            if content and program.parent == work:
+                with program.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+                program.chmod(0o755)
+    if not binary.exists():
+        raise CouldNotRun(f"{archive.name} holds no program")
     return binary
 
 

@@ -8,6 +8,9 @@ read from zero.
 A target is listed with its slot and version so that `up` has them even while the replica does not answer. The replica's own
 metrics carry the same labels; `honor_labels` keeps those, where else they would be stored as `exported_slot` and
 `exported_version` beside the listed ones.
+
+A labctl that performs a run is a target of its own while it does. The proxy is asked for the statistics that tell of users
+and slots alone: all of them would be most of what Prometheus stores.
 """
 
 import json
@@ -19,6 +22,13 @@ import msgspec
 from strategies.traffic import Slot
 
 JOB = "model-api"
+LABCTL_JOB = "labctl"
+PROXY_STATISTICS = (
+    r"^(http\.gateway\.downstream_(rq|cx)_"
+    r"|cluster\.(blue|green)\.(membership_(healthy|total)$"
+    r"|upstream_(rq_(total|active|pending_active|timeout|retry|rx_reset|time|[1-5]xx)|cx_(active|connect_fail))$))"
+)
+"""Of the proxy's statistics, by the names they have before they become metrics."""
 RETENTION = "6h"
 """Longer than any run; reports are written at its end."""
 
@@ -31,8 +41,15 @@ class Target(msgspec.Struct, frozen=True):
     version: str
 
 
-def config(targets: Path, scrape_interval: float = 1.0) -> str:
+def config(targets: Path, scrape_interval: float = 1.0, *, labctl: Path | None = None, proxy: str = "", rules: Path | None = None) -> str:
     """The text of prometheus.yml: every `scrape_interval` seconds scrape what the file `targets` (absolute, ends in .json) lists.
+
+    Args:
+        targets: lists the replicas.
+        scrape_interval: seconds.
+        labctl: lists the labctl that performs a run, in the same way.
+        proxy: "host:port" of the proxy's admin endpoint.
+        rules: a folder of recording and alerting rules.
 
     Raises:
         ValueError: the interval is too short for the millisecond that Prometheus counts in.
@@ -42,10 +59,11 @@ def config(targets: Path, scrape_interval: float = 1.0) -> str:
     timeout = milliseconds * 4 // 5
     if timeout < 1:
         raise ValueError(f"a scrape interval is at least 0.002 seconds, not {scrape_interval}")
-    return f"""\
+    text = f"""\
 global:
   scrape_interval: {milliseconds}ms
   scrape_timeout: {timeout}ms
+  evaluation_interval: 5s
 scrape_configs:
   - job_name: {JOB}
     honor_labels: true
@@ -54,6 +72,25 @@ scrape_configs:
         # changes are noticed at once by a watch; this is for file systems without one
         refresh_interval: 1s
 """
+    if labctl:
+        text += f"""\
+  - job_name: {LABCTL_JOB}
+    file_sd_configs:
+      - files: [{json.dumps(str(labctl))}]
+        refresh_interval: 1s
+"""
+    if proxy:
+        text += f"""\
+  - job_name: gateway
+    metrics_path: /stats/prometheus
+    params:
+      filter: [{json.dumps(PROXY_STATISTICS)}]
+    static_configs:
+      - targets: [{json.dumps(proxy)}]
+"""
+    if rules:
+        text += f"rule_files: [{json.dumps(str(rules / '*.yaml'))}]\n"
+    return text
 
 
 def targets_file(targets: Iterable[Target]) -> str:
@@ -61,6 +98,11 @@ def targets_file(targets: Iterable[Target]) -> str:
     return json.dumps(
         [{"targets": [target.address], "labels": {"slot": target.slot, "version": target.version}} for target in targets], indent=2
     )
+
+
+def labctl_file(address: str = "") -> str:
+    """The text of the file that lists a labctl which performs a run, at `address` ("host:port"); none if it is empty."""
+    return json.dumps([{"targets": [address]}] if address else [])
 
 
 def command(binary: Path, config_file: Path, data_dir: Path, port: int) -> tuple[str, ...]:

@@ -9,16 +9,32 @@ import pytest
 
 from impact.binomial import plausible
 from strategies.traffic import Slot
+from tests.e2e import boards
 from tests.e2e.labctl import Labctl
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "summary.schema.json"
 ROLLBACK_SECONDS = 1.0
 """No request sent later than this after the verdict is answered by the candidate (asserted at five times it, measured in tests/bench)."""
 
+SERVED = '100 * sum(rate(labctl_rollout_users_requests_total{slot="green"}[10s])) / sum(rate(labctl_rollout_users_requests_total[10s]))'
+INTENDED = 'labctl_rollout_intended_weight_percent{slot="green"}'
+
 
 def test_a_good_candidate_is_promoted_and_no_request_is_lost(labctl: Labctl) -> None:
-    summary = labctl.rollout("--weight", "10", "--rate", "200", "--hold", "14s", "--detect", "10", code=0)
+    """Meanwhile every dashboard shows it, and the share that it is about."""
+    asked = ("--weight", "10", "--rate", "200", "--hold", "14s", "--detect", "10", "--keep", "1s", "--json")
+    with labctl.started("rollout", "canary", *asked) as rollout:
+        labctl.wait_for_step("analyse")
+        prometheus = f"http://127.0.0.1:{labctl.lab().prometheus_port}"
+        boards.wait_for_series(prometheus, 60)
+        (served,) = boards.ask(prometheus, SERVED)
+        (intended,) = boards.ask(prometheus, INTENDED)
+        out, err = rollout.communicate(timeout=120)
+    assert rollout.returncode == 0, err
+    summary = json.loads(out)
 
+    assert float(intended["value"][1]) == 10
+    assert 2 < float(served["value"][1]) < 25
     assert summary["outcome"] == "promoted"
     assert summary["totals"]["failed"] == 0
     assert summary["totals"]["downtime_seconds"] == 0
@@ -30,6 +46,15 @@ def test_a_good_candidate_is_promoted_and_no_request_is_lost(labctl: Labctl) -> 
     jsonschema.validate(summary, json.loads(SCHEMA.read_text()))
     assert (labctl.runs / summary["id"] / "report.html").stat().st_size > 10_000
     assert labctl.left_running() == []
+
+
+def test_no_dashboard_asks_what_prometheus_refuses_where_there_is_no_traffic(shared: Labctl) -> None:
+    prometheus = f"http://127.0.0.1:{shared.lab().prometheus_port}"
+
+    shared.wait_for("scrape", lambda: boards.ask(prometheus, 'up{job="model-api"}'))
+    for asked in boards.queries():
+        boards.ask(prometheus, asked.expr)
+    assert boards.ask(prometheus, '{__name__=~"labctl_rollout_.*"}') == []
 
 
 @pytest.mark.parametrize("reason", ["failed", "slow", "wrong"])

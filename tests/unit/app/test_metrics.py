@@ -34,6 +34,15 @@ def test_requests_durations_and_predictions_are_counted_by_version_and_slot(clie
         assert value(one, "model_api_predictions_total", **mine, prediction=prediction) == answers.count(prediction) > 0
 
 
+def test_how_sure_the_model_was_is_counted(client: ClientFactory) -> None:
+    one = client("v1")
+    scores = [one.post("/predict", json=holdout_case(index)).json()["probability"] for index in range(20)]
+
+    assert value(one, "model_api_prediction_score_count", version="v1") == 20
+    assert value(one, "model_api_prediction_score_sum", version="v1") == pytest.approx(sum(scores))
+    assert value(one, "model_api_prediction_score_bucket", le="0.9", mirrored="false") == sum(score <= 0.9 for score in scores)
+
+
 def test_failures_of_the_model_are_counted(client: ClientFactory) -> None:
     broken = client("v2-broken")
     codes = [broken.post("/predict", json=holdout_case(index)).status_code for index in range(40)]

@@ -66,10 +66,11 @@ class Replica:
 
 
 class PrometheusServer:
-    """A Prometheus configured by the lab, in a folder of its own."""
+    """A Prometheus configured by the lab, in a folder of its own; `flags` are added to its command line."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         self._folder = folder
+        self._flags = flags
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,7 +91,7 @@ class PrometheusServer:
         )
         log = self._folder / "log"
         with log.open("ab") as file:
-            process = subprocess.Popen(command, stdout=file, stderr=file)
+            process = subprocess.Popen([*command, *self._flags], stdout=file, stderr=file)
         self._process = process
 
         def ready() -> bool:

@@ -97,7 +97,9 @@ def test_nothing_is_installed_where_one_is_found(cache: Path, tmp_path: Path) ->
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="apt-get is not on this machine")
 def test_the_package_is_unpacked(tmp_path: Path) -> None:
     """For real, by whoever runs this."""
-    found = prometheus_binary.version(from_package(tmp_path))
+    binary = from_package(tmp_path)
+    found = prometheus_binary.version(binary)
+    assert binary.with_name("promtool").is_file()
 
     assert found is not None
     assert found[0].isdigit()
@@ -278,6 +280,21 @@ def test_a_cache_that_cannot_be_written_is_named(cache: Path) -> None:
 
     with pytest.raises(CouldNotRun, match="name another folder in LAB_CACHE"):
         prometheus_binary.install(lambda line: None)
+
+
+def test_promtool_is_kept_where_it_came_along_and_else_done_without(cache: Path, tmp_path: Path) -> None:
+    def with_it(work: Path) -> Path:
+        script(work / "promtool", FAKE.format(version="3.5.1"))
+        return without(work)
+
+    def without(work: Path) -> Path:
+        return script(work / "prometheus", FAKE.format(version="3.5.1"))
+
+    prometheus_binary.install(lambda _: None, {"one": without})
+    assert prometheus_binary.find_promtool() is None
+    (cache / "bin/prometheus").unlink()
+    prometheus_binary.install(lambda _: None, {"one": with_it})
+    assert prometheus_binary.find_promtool() == cache / "bin/promtool"
 
 
 def test_installations_at_the_same_time_never_show_half_a_program(cache: Path, releases: Releases) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.local.prometheus_config import Target, command, config, ready_url, targets_file
+from platforms.local.prometheus_config import Target, command, config, labctl_file, ready_url, targets_file
 from strategies.traffic import Slot
 from tests.unit.local.prometheus_server import PrometheusServer, Replica, free_port, wait_until
 
@@ -20,6 +20,17 @@ def test_a_scrape_ends_before_the_next_one_begins() -> None:
 
 def test_the_path_of_the_targets_is_quoted() -> None:
     assert r'files: ["/a \"lab\": # here/targets.json"]' in config(Path('/a "lab": # here/targets.json'))
+
+
+def test_labctl_proxy_and_rules_are_there_where_they_are_named() -> None:
+    everything = config(Path("/lab/targets.json"), labctl=Path("/lab/labctl.json"), proxy="127.0.0.1:9901", rules=Path("/rules"))
+
+    assert 'files: ["/lab/labctl.json"]' in everything
+    assert '- targets: ["127.0.0.1:9901"]' in everything
+    assert 'rule_files: ["/rules/*.yaml"]' in everything
+    assert "job_name: labctl" not in config(Path("/lab/targets.json"))
+    assert json.loads(labctl_file("127.0.0.1:1")) == [{"targets": ["127.0.0.1:1"]}]
+    assert json.loads(labctl_file()) == []
 
 
 @pytest.mark.parametrize("interval", [0.0, 0.001, -1.0])

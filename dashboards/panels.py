@@ -1,0 +1,169 @@
+"""The few kinds of panels that the lab's dashboards are made of, so that the same thing looks the same everywhere.
+
+Colours of the slots are told apart by people who do not see red and green, too. No panel fills a gap with zero: no data is
+drawn as no data, except where a query itself says that none is zero.
+"""
+
+from typing import NamedTuple
+
+from grafana_foundation_sdk.builders import common, dashboard, heatmap, prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.models.common import (
+    BigValueColorMode,
+    BigValueGraphMode,
+    BigValueTextMode,
+    GraphDrawStyle,
+    LegendDisplayMode,
+    LegendPlacement,
+    ScaleDistribution,
+    StackingMode,
+    TooltipDisplayMode,
+    VisibilityMode,
+)
+from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DataSourceRef, DataTransformerConfig, DynamicConfigValue
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+COLORS = {"blue": "#0072B2", "green": "#009E73"}
+HALF, THIRD, QUARTER, FULL = 12, 8, 6, 24
+HEIGHT = 8
+
+
+class Query(NamedTuple):
+    """PromQL, and how its series are called; `{{label}}` is replaced by a label's value."""
+
+    expr: str
+    legend: str
+    dashed: bool = False
+
+
+def board(uid: str, title: str, description: str, *, span: str = "now-15m") -> dashboard.Dashboard:
+    """An empty dashboard that shows the last `span` of time, refreshes itself, and lets one choose the data source."""
+    return (
+        dashboard.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags(["deployment-strategy-lab"])
+        .timezone("browser")
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .time(span, "now")
+        .refresh("5s")
+        .readonly()
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .link(dashboard.DashboardLink("Lab").tags(["deployment-strategy-lab"]).as_dropdown(True).keep_time(True).include_vars(True))
+    )
+
+
+def lines(title: str, description: str, *queries: Query, unit: str, span: int = HALF) -> timeseries.Panel:
+    """Lines over time; a dashed one is what was intended or is a limit."""
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .span(span)
+        .height(HEIGHT)
+        .line_width(2)
+        .fill_opacity(0)
+        .show_points(VisibilityMode.NEVER)
+        .no_value("no data")
+        .legend(common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM).show_legend(True))
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+    )
+    for number, query in enumerate(queries):
+        ref = chr(ord("A") + number)
+        panel = panel.with_target(_target(query, ref))
+        if query.dashed:
+            panel = panel.override_by_query(ref, [DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [10, 10]})])
+    for slot, color in COLORS.items():
+        fixed = DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})
+        panel = panel.override_by_regexp(f"(^|\\s){slot}\\b.*", [fixed])
+    return panel
+
+
+def stacked(title: str, description: str, *queries: Query, unit: str, span: int = HALF) -> timeseries.Panel:
+    """Areas on top of each other, whose height is the sum."""
+    return (
+        lines(title, description, *queries, unit=unit, span=span)
+        .draw_style(GraphDrawStyle.LINE)
+        .fill_opacity(60)
+        .line_width(1)
+        .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
+    )
+
+
+def heat(title: str, description: str, expr: str, *, unit: str, span: int = HALF) -> heatmap.Panel:
+    """A histogram's buckets over time; `expr` gives a rate by `le`."""
+    target = prometheus.Dataquery().expr(expr).range().format(PromQueryFormat.HEATMAP).legend_format("{{le}}").ref_id("A")
+    return (
+        heatmap.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .span(span)
+        .height(HEIGHT)
+        .with_target(target.datasource(SOURCE))
+        .calculate(False)
+        .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Viridis").steps(64))
+        .y_axis(heatmap.YAxisConfig().unit(unit).scale_distribution(common.ScaleDistributionConfig().type(ScaleDistribution.LINEAR)))
+        .cell_gap(1)
+        .show_legend()
+    )
+
+
+def number(title: str, description: str, query: Query, *, unit: str = "none", named: bool = False) -> stat.Panel:
+    """The value at the end of the time shown, large; with `named` its legend instead, for series that are 1 while they hold."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .span(QUARTER)
+        .height(4)
+        .graph_mode(BigValueGraphMode.NONE)
+        .color_mode(BigValueColorMode.NONE)
+        .text_mode(BigValueTextMode.NAME if named else BigValueTextMode.AUTO)
+        .no_value("no data")
+        .with_target(prometheus.Dataquery().expr(query.expr).instant().legend_format(query.legend).ref_id("A").datasource(SOURCE))
+    )
+
+
+def states(title: str, description: str, query: Query, *, span: int = FULL) -> statetimeline.Panel:
+    """Which of several named states held when: a series of 1 for as long as its state holds."""
+    return (
+        statetimeline.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .span(span)
+        .height(HEIGHT)
+        .show_value(VisibilityMode.NEVER)
+        .legend(common.VizLegendOptions().show_legend(False))
+        .with_target(_target(query, "A"))
+    )
+
+
+def rows(title: str, description: str, *queries: Query, by: str, span: int = FULL) -> table.Panel:
+    """A table with a row for each value of the label `by`, and a column for each query, named by its legend."""
+    panel = table.Panel().title(title).description(description).datasource(SOURCE).span(span).height(HEIGHT).no_value("no data")
+    names = {"Time": True}
+    renamed: dict[str, str] = {}
+    for position, query in enumerate(queries):
+        ref = chr(ord("A") + position)
+        renamed[f"Value #{ref}"] = query.legend
+        target = prometheus.Dataquery().expr(query.expr).instant().format(PromQueryFormat.TABLE).ref_id(ref)
+        panel = panel.with_target(target.datasource(SOURCE))
+    return panel.with_transformation(
+        DataTransformerConfig(id_val="joinByField", options={"byField": by, "mode": "outer"})
+    ).with_transformation(
+        DataTransformerConfig(
+            id_val="organize",
+            options={"excludeByName": names | {f"Time {number}": True for number in range(1, len(queries) + 1)}, "renameByName": renamed},
+        )
+    )
+
+
+def _target(query: Query, ref: str) -> prometheus.Dataquery:
+    return prometheus.Dataquery().expr(query.expr).range().legend_format(query.legend).ref_id(ref).datasource(SOURCE)

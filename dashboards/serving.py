@@ -1,0 +1,46 @@
+"""How predictions are served: batches into a database beside answers on demand, and how fresh each is."""
+
+from grafana_foundation_sdk.builders import dashboard
+
+from dashboards.panels import Query, board, lines, number
+
+LAST = "max by (version) (model_batch_last_success_timestamp_seconds)"
+
+
+def build() -> dashboard.Dashboard:
+    """The dashboard *Serving*."""
+    made = board("lab-serving", "Serving", "Batches into a database beside answers on demand, and how fresh each is.", span="now-24h")
+    for panel in (
+        number(
+            "Age of the batch predictions", "Since the newest batch that ended well.", Query(f"time() - {LAST}", "{{version}}"), unit="s"
+        ),
+        number("Rows written", "By batches, in the time shown.", Query("sum(increase(model_batch_rows_total[$__range]))", "")),
+        number("Duration of the newest batch", "From its start to its end.", Query("max(model_batch_duration_seconds)", ""), unit="s"),
+        number(
+            "Predictions on demand",
+            "A second, by the model API.",
+            Query('sum(rate(model_api_predictions_total{job="model-api"}[$__rate_interval]))', ""),
+            unit="reqps",
+        ),
+        lines(
+            "Freshness",
+            "How old the newest batch prediction is: it grows until the next batch ends well.",
+            Query(f"time() - {LAST}", "{{version}}"),
+            unit="s",
+        ),
+        lines(
+            "Rows",
+            "Written by batches, a second.",
+            Query("sum by (version) (rate(model_batch_rows_total[$__rate_interval]))", "{{version}}"),
+            unit="rowsps",
+        ),
+        lines("Batches", "How long each took.", Query("max by (version) (model_batch_duration_seconds)", "{{version}}"), unit="s"),
+        lines(
+            "Models loaded",
+            "Replicas by the version that they have loaded.",
+            Query('count by (version) (model_api_model_info{job="model-api"})', "{{version}}"),
+            unit="none",
+        ),
+    ):
+        made = made.with_panel(panel)
+    return made

@@ -1,0 +1,50 @@
+"""What is pushed arrives at a real Prometheus as it would have been scraped, and ends when the pusher does."""
+
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+
+from impact.remote_write import RemoteWriter, Sample, encode
+from tests.unit.local.prometheus_server import PrometheusServer, free_port, wait_until
+
+
+def test_a_message_is_what_the_protocol_says() -> None:
+    message = encode([Sample((("__name__", "a"), ("b", "c")), 1.0)], 300)
+
+    assert message.hex(" ") == (
+        "0a 25 0a 0d 0a 08 5f 5f 6e 61 6d 65 5f 5f 12 01 61 0a 06 0a 01 62 12 01 63 12 0c 09 00 00 00 00 00 00 f0 3f 10 ac 02"
+    )
+
+
+def test_a_series_that_ends_is_marked_with_the_nan_that_says_so() -> None:
+    assert bytes.fromhex("09 02 00 00 00 00 00 f0 7f") in encode([Sample((("__name__", "a"),), None)], 1)
+
+
+def test_prometheus_shows_what_is_pushed_and_only_while_it_is(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    phase = Gauge("labctl_rollout_phase", "", ["phase"], registry=registry)
+    with PrometheusServer(tmp_path / "prometheus", "--web.enable-remote-write-receiver") as prometheus:
+
+        def phases() -> list[tuple[str, str]]:
+            found = prometheus.query('labctl_rollout_phase{job="labctl"}')
+            return [(series["metric"]["phase"], series["value"][1]) for series in found]
+
+        with RemoteWriter(registry, prometheus.url, {"job": "labctl"}, every=0.1):
+            phase.labels("baseline").set(1)
+            wait_until(lambda: phases() == [("baseline", "1")], "the phase arrived")
+            phase.labels("größer 10 %").set(2)
+            phase.remove("baseline")
+            wait_until(lambda: phases() == [("größer 10 %", "2")], "the old phase ended and the new one arrived")
+
+        wait_until(lambda: phases() == [], "nothing is shown after the end")
+        assert prometheus.query("count_over_time(labctl_rollout_phase[1m])")
+
+
+def test_a_prometheus_that_is_not_there_is_logged_and_hinders_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    registry = CollectorRegistry()
+    Gauge("a", "", registry=registry)
+    with RemoteWriter(registry, f"http://127.0.0.1:{free_port()}", {}, every=0.01):
+        wait_until(lambda: caplog.messages, "a push failed")
+
+    assert "could not be pushed" in caplog.text
