@@ -63,8 +63,15 @@ def down() -> None:
     print("down; nothing is left running")
 
 
-def status(as_json: Json = False) -> None:
+def status(
+    watching: Annotated[bool, typer.Option("--watch", help="Follow the rollout that runs to its end; the exit code is its own.")] = False,
+    as_json: Json = False,
+) -> None:
     """Tell what runs, who gets the traffic, and whether a rollout is under way or was left behind."""
+    if watching:
+        from cli.watching import watch
+
+        raise typer.Exit(watch(settings()))
     from cli.status import describe, tell
 
     found = describe(settings())
