@@ -1,4 +1,4 @@
-"""The measured table says what the runs say: medians and ranges, what is missing, what went otherwise, and what contradicts what was published."""
+"""The measured table says what the runs say: medians and ranges, what is missing or went otherwise, what contradicts the published one."""
 
 from collections.abc import Mapping
 
