@@ -88,12 +88,23 @@ def _down_here() -> None:
     print("down; nothing is left running")
 
 
-def status(platform: PlatformOption = "", context: ContextOption = "", namespace: NamespaceOption = "", as_json: Json = False) -> None:
+def status(
+    platform: PlatformOption = "",
+    context: ContextOption = "",
+    namespace: NamespaceOption = "",
+    watching: Annotated[bool, typer.Option("--watch", help="Follow the rollout that runs to its end; the exit code is its own.")] = False,
+    as_json: Json = False,
+) -> None:
     """Tell what runs, who gets the traffic, and whether a rollout is under way or was left behind."""
     from cli.clock import SystemClock
     from cli.status import tell
 
-    found = lab_on(choose(platform, context, namespace), settings(), SystemClock()).describe()
+    lab = lab_on(choose(platform, context, namespace), settings(), SystemClock())
+    if watching:
+        from cli.watching import watch
+
+        raise typer.Exit(watch(lab))
+    found = lab.describe()
     if as_json:
         print(json.dumps(found, indent=2))
     else:

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from strategies.errors import WitnessLost
@@ -40,9 +41,9 @@ class Display:
         self._line_at = 0.0
         self._refreshed_at = 0.0
 
-    def say(self, text: str) -> None:
-        """One line with its time."""
-        line = f"{time.strftime('%H:%M:%S', time.gmtime())} {text}"
+    def say(self, text: str, at: datetime | None = None) -> None:
+        """One line with its time, `at` or now."""
+        line = f"{at or datetime.now(UTC):%H:%M:%S} {text}"
         # nobody watches any more (a closed terminal, a broken pipe): that must not end a rollout half-way
         with suppress(OSError):
             if self._live:
@@ -55,23 +56,24 @@ class Display:
         match event:
             case StepStarted(title=title, way_back=way_back):
                 self._doing = title
-                self.say(f"{'way back: ' if way_back else ''}{title}")
+                self.say(f"{'way back: ' if way_back else ''}{title}", event.at)
             case StepEnded(index=index, way_back=False):
                 self._steps_done = index + 1
             case PhaseStarted(at=at, name=name, weight=weight):
                 self._name, self._weight, self._judgement, self._since = name, weight, None, at.timestamp()
             case ObjectiveSet(seconds=seconds, source=source):
-                self.say(f"slower than {1000 * seconds:.0f} ms counts as slow ({source})")
+                self.say(f"slower than {1000 * seconds:.0f} ms counts as slow ({source})", event.at)
             case Settled():
                 self._since = event.at.timestamp()
                 probes = f", {event.probes} of them our own probes" if event.probes else ""
-                self.say(f"settled after {event.seconds:.2f} s: {event.candidate} of {event.answers} answers from the candidate{probes}")
+                settled = f"settled after {event.seconds:.2f} s: {event.candidate} of {event.answers} answers from the candidate{probes}"
+                self.say(settled, event.at)
             case Looked(judgement=judgement):
-                self._look(judgement)
+                self._look(judgement, event.at)
             case Noted(text=text):
-                self.say(text)
+                self.say(text, event.at)
             case Ended(outcome=outcome, reason=reason, left=left):
-                self.say(f"{outcome}: {reason}" + (f"; left to do: {left}" if left else ""))
+                self.say(f"{outcome}: {reason}" + (f"; left to do: {left}" if left else ""), event.at)
             case _:
                 pass
 
@@ -100,16 +102,16 @@ class Display:
             self._live = None
             clock.watchers.remove(draw)
 
-    def _look(self, judgement: Judgement) -> None:
+    def _look(self, judgement: Judgement, at: datetime) -> None:
         """Between two looks that say the same, a line is due only every few seconds."""
         changed = self._judgement is None or judgement.verdict is not self._judgement.verdict
         self._judgement = judgement
         if not changed and (self._live or time.monotonic() - self._line_at < LINE_EVERY):
             return
         self._line_at = time.monotonic()
-        self.say(f"{self._name}: {judgement.verdict} {judgement.reason}")
+        self.say(f"{self._name}: {judgement.verdict} {judgement.reason}", at)
         for metric in judgement.metrics:
-            self.say(f"  {_explained(metric)}")
+            self.say(f"  {_explained(metric)}", at)
 
     def _picture(self, folder: "RunFolder", log: "UserLog") -> "RenderableType":
         """The phase, the shares, the roles' last seconds and the verdict so far."""

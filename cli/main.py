@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import typer
 
-from cli import doctor, lab, load, model, predict, recovery, render, reports, rollout, serve, steering
+from cli import compare, doctor, lab, load, model, predict, recovery, render, reports, rollout, serve, steering
 from cli.settings import settings
 from strategies.errors import LabError
 
@@ -30,6 +30,7 @@ app.command()(steering.promote)
 app.command()(recovery.resume)
 app.command()(recovery.abort)
 app.command()(steering.undo)
+app.command()(compare.compare)
 app.command()(load.load)
 app.command()(reports.runs)
 app.command()(reports.report)

@@ -9,6 +9,7 @@ from cli.clock import SystemClock
 from cli.exposing import exposing
 from cli.labs import Lab
 from cli.live import Display
+from cli.metering import meter
 from cli.settings import Settings
 from cli.steering import FileControl
 from cli.users import PreviewUsers, Users
@@ -121,6 +122,7 @@ def carry_out(
         finally:
             preview.stop()
             users.stop()
+    meter(folder, prometheus)
     if run.owns_lab and not ended.left:
         lab.stop()
     elif not ended.left:

@@ -1,4 +1,4 @@
-"""A run over time as SVG drawings that live inside an HTML page. The only place that imports matplotlib.
+"""A run over time as SVG drawings that live inside an HTML page. Only this and impact/comparison_plots import matplotlib.
 
 Text stays text, and colours are variables of the page's style sheet, so that one drawing fits a light and a dark page:
 matplotlib draws with the placeholder colours of PAINT, which are then replaced by `var(--name)`. Each slot has a line
@@ -80,7 +80,7 @@ class Plots:
             return ""
         figure, (axes,) = self._figure("rates", ["requests/s"])
         self._stairs(axes, self._sent, fill=True)
-        return _svg(figure)
+        return as_svg(figure)
 
     def latencies(self) -> str:
         """The percentiles of the latency by slot, on one logarithmic scale, beside the objective."""
@@ -105,7 +105,7 @@ class Plots:
         for axes in panels:
             axes.set_ylim(min(limits), max(limits))
         _legend(panels[0], color=PAINT["ink"])
-        return _svg(figure)
+        return as_svg(figure)
 
     def bad_answers(self) -> str:
         """Failed requests and wrong answers per second by slot; only the panels in which there is something."""
@@ -116,7 +116,7 @@ class Plots:
         figure, panels = self._figure("bad", list(drawn))
         for axes, bad in zip(panels, drawn.values(), strict=True):
             self._stairs(axes, bad, fill=False)
-        return _svg(figure)
+        return as_svg(figure)
 
     def verdict(self, looks: Sequence[Looked]) -> str:
         """The evidence of harm by metric, against the limit from which on it is proved."""
@@ -133,7 +133,7 @@ class Plots:
             axes.axhline(limit, color=PAINT["ink"], linewidth=1, label="limit" if limit == limits[0] else "")
         axes.set_ylim(bottom=max(axes.get_ylim()[0], -4 * limits[-1]), top=max(axes.get_ylim()[1], 1.2 * limits[-1]))
         _legend(axes)
-        return _svg(figure)
+        return as_svg(figure)
 
     def _label(self, slot: Slot | None) -> str:
         return self._labels.get(slot, str(slot))
@@ -191,7 +191,7 @@ def _legend(axes: Axes, color: str = "") -> None:
         line.set_color(color)
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
     """The figure as an element to be put into a page: its own ids, no size of its own, the page's colours and style."""
     file = io.StringIO()
     with warnings.catch_warnings():

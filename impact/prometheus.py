@@ -27,6 +27,7 @@ PROMQL = {
     "requests": Template('model_api_requests_total{job="model-api",slot="$slot",handler="/predict",mirrored="false"}[${window}ms]'),
     "dropped": Template('sum by (slot) (model_api_prediction_log_dropped_total{job="model-api"})'),
     "mirrored": Template('sum(model_api_requests_total{job="model-api",slot="$slot",mirrored="true"})'),
+    "cpu": Template('process_cpu_seconds_total{job="model-api"}[${window}ms]'),
 }
 """Everything that is asked; ages are by Prometheus's own clock, which need not agree with ours."""
 
@@ -146,6 +147,28 @@ class PrometheusWitness:
         """How many copies of users' requests the replicas of `slot` that are up have got since they started."""
         series = self._ask("mirrored", {"slot": str(slot)})
         return round(float(series[0].value[1])) if series and series[0].value else 0
+
+    def cpu_seconds(self, since: datetime, until: datetime) -> float | None:
+        """CPU-seconds that all replicas used between two times, starting included; None if none was scraped in between."""
+        start, end = since.timestamp(), until.timestamp()
+        used = [increase(samples, start, end) for samples in self._cpu(end - start + LOOKBACK_SCRAPES * self._interval, end)]
+        known = [seconds for seconds in used if seconds is not None]
+        return sum(known) if known else None
+
+    def cpu_rate(self, since: datetime, until: datetime) -> float | None:
+        """CPU-seconds per second of all replicas between two times; None if one of them was scraped less than twice in between."""
+        rates = []
+        for samples in self._cpu((until - since).total_seconds(), until.timestamp()):
+            (first, before), (last, after) = samples[0], samples[-1]
+            if first == last:
+                return None
+            rates.append((after - before) / (last - first))
+        return sum(rates) if rates else None
+
+    def _cpu(self, seconds: float, at: float) -> list[list[tuple[float, float]]]:
+        """Each replica's (time, CPU-seconds since its start), for as many seconds up to `at`."""
+        series = self._ask("cpu", {"window": str(ceil(seconds * 1000))}, at)
+        return [[(time, float(value)) for time, value in one.values] for one in series if one.values]
 
     def _newest(self, query: str) -> dict[tuple[str, str], float]:
         """An instant query's values by instance and slot."""

@@ -27,7 +27,7 @@ def write_report(folder: RunFolder) -> Path:
     log.poll()
     events = folder.events()
     summary = folder.read_summary() or summarise(folder.run, events, log.requests, environment(folder.run))
-    page = _templates().get_template("report.html.j2")
+    page = templates().get_template("report.html.j2")
     html = page.render(
         summary=summary,
         headline=wording.headline(summary),
@@ -40,7 +40,8 @@ def write_report(folder: RunFolder) -> Path:
     return folder.write_report(html)
 
 
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The pages' templates, with the formats of `impact.wording` as filters."""
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

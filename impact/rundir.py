@@ -70,7 +70,7 @@ class RunFolder:
             folder.requests.mkdir()
             folder._events.touch()
             _sync_folder(runs)
-        _replace(folder.path / "plan.json", msgspec.json.format(_encode(named)))
+        replace_whole(folder.path / "plan.json", msgspec.json.format(_encode(named)))
         return folder
 
     @classmethod
@@ -116,7 +116,7 @@ class RunFolder:
 
     def write_summary(self, summary: Summary) -> Path:
         """Write summary.json."""
-        return _replace(self.path / "summary.json", msgspec.json.format(_encode(summary)))
+        return replace_whole(self.path / "summary.json", msgspec.json.format(_encode(summary)))
 
     def read_summary(self) -> Summary | None:
         """The summary; None if the run has none yet."""
@@ -125,7 +125,7 @@ class RunFolder:
 
     def write_report(self, html: str) -> Path:
         """Write report.html."""
-        return _replace(self.report, html.encode())
+        return replace_whole(self.report, html.encode())
 
 
 def list_runs(runs: Path) -> list[RunFolder]:
@@ -168,7 +168,12 @@ def _read(path: Path, kind: type[T]) -> T:
         raise StoreRefused(f"{path} is damaged, or of another version of the lab: {error}") from error
 
 
-def _replace(path: Path, content: bytes) -> Path:
+def replace_whole(path: Path, content: bytes) -> Path:
+    """Write a file so that a reader sees the old one or the new one and never half of one; on disk when this returns.
+
+    Raises:
+        StoreRefused: the disk does not allow it.
+    """
     partial = path.with_name(f".{path.name}.partial")
     with _refusing(path):
         try:

@@ -101,11 +101,21 @@ def drain_seconds(run: Run, events: Sequence[AnyEvent]) -> float | None:
 
 
 def extra_pod_seconds(run: Run, events: Sequence[AnyEvent], until: float) -> float:
-    """Replica-seconds paid for beyond the `run.plan.replicas` that all the traffic needs, up to `until`.
+    """Replica-seconds paid for beyond the `run.plan.replicas` that all the traffic needs, up to `until`."""
+    return sum(max(0, count - run.plan.replicas) * (end - start) for start, end, count in replicas(run, events, until))
+
+
+def peak_replicas(run: Run, events: Sequence[AnyEvent], until: float) -> int:
+    """The most replicas of both slots together that there were at once, up to `until`."""
+    return max((count for start, end, count in replicas(run, events, until) if end > start), default=0)
+
+
+def replicas(run: Run, events: Sequence[AnyEvent], until: float) -> Iterator[tuple[float, float, int]]:
+    """How many replicas both slots had together: (start, end, count), one after the other from the run's start to `until`.
 
     Stable is taken to begin with what the plan says was there before, the candidate with none. New replicas count from the start of
     the step that deploys them, since they use the machine before they are ready; old ones count until the end of the
-    step that takes them away. The sum of both slots beyond the plan's replicas is integrated over time.
+    step that takes them away.
     """
     running = dict.fromkeys(Slot, 0)
     running[run.stable] = run.plan.before.replicas if run.plan.before else run.plan.replicas
@@ -126,11 +136,10 @@ def extra_pod_seconds(run: Run, events: Sequence[AnyEvent], until: float) -> flo
                 asked[slot] = 0
             case _:
                 pass
-    total, since = 0.0, run.started.timestamp()
-    for at, slot, replicas in [*changes, (until, run.stable, 0)]:
-        total += max(0, sum(running.values()) - run.plan.replicas) * max(0.0, at - since)
-        running[slot], since = replicas, max(since, at)
-    return total
+    since = run.started.timestamp()
+    for at, slot, count in [*changes, (until, run.stable, 0)]:
+        yield since, max(since, at), sum(running.values())
+        running[slot], since = count, max(since, at)
 
 
 def ended(events: Sequence[AnyEvent]) -> Ended | None:

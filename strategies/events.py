@@ -83,6 +83,16 @@ class Witnessed(Event, frozen=True, kw_only=True):
     users: dict[str, Count]
 
 
+class Metered(Event, frozen=True, kw_only=True):
+    """What the servers used from the end of the baseline to the end of the run, by their own meters.
+
+    `cpu_seconds` of all replicas, starting included; `steady_cpu_seconds` would have been used had the baseline gone on.
+    """
+
+    cpu_seconds: float
+    steady_cpu_seconds: float
+
+
 class Noted(Event, frozen=True, kw_only=True):
     """Something a reader of the record must know, in a sentence."""
 
@@ -98,4 +108,4 @@ class Ended(Event, frozen=True, kw_only=True):
     left: str = ""
 
 
-AnyEvent = StepStarted | StepEnded | PhaseStarted | ObjectiveSet | Settled | Looked | Witnessed | Noted | Ended
+AnyEvent = StepStarted | StepEnded | PhaseStarted | ObjectiveSet | Settled | Looked | Witnessed | Metered | Noted | Ended

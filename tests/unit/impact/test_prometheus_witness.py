@@ -1,5 +1,6 @@
 """The second witness counts exactly what replicas counted, and never takes missing data for good news."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -88,6 +89,7 @@ def test_restarts_never_add_what_did_not_happen(steps: list[tuple[int, bool]]) -
         ("scrapes", 'up{job="model-api",slot="blue"}[1500ms]'),
         ("requests", 'model_api_requests_total{job="model-api",slot="blue",handler="/predict",mirrored="false"}[1500ms]'),
         ("dropped", 'sum by (slot) (model_api_prediction_log_dropped_total{job="model-api"})'),
+        ("cpu", 'process_cpu_seconds_total{job="model-api"}[1500ms]'),
         ("mirrored", 'sum(model_api_requests_total{job="model-api",slot="blue",mirrored="true"})'),
     ],
 )
@@ -96,7 +98,7 @@ def test_what_is_asked(query: str, promql: str) -> None:
 
 
 def test_every_query_is_tested_as_text() -> None:
-    assert set(PROMQL) == {"up", "age", "scrapes", "requests", "mirrored", "dropped"}
+    assert set(PROMQL) == {"up", "age", "scrapes", "requests", "mirrored", "dropped", "cpu"}
 
 
 class Lab:
@@ -260,6 +262,25 @@ def impostor() -> Iterator[Callable[[int, bytes], str]]:
 def test_another_server_is_not_believed(impostor: Callable[[int, bytes], str]) -> None:
     with PrometheusWitness(impostor(404, b"<html>not here</html>")) as witness, pytest.raises(WitnessLost, match="answers 404, but not as"):
         witness.check({})
+
+
+def test_cpu_seconds_count_starts_but_not_what_was_used_before(impostor: Callable[[int, bytes], str]) -> None:
+    """Of a replica that runs all the time what it used since, of one that appears in between all."""
+    old = {"metric": {"instance": "old"}, "values": [[98, "5"], [100, "6"], [104, "8"], [110, "11"]]}
+    new = {"metric": {"instance": "new"}, "values": [[106, "1.5"], [110, "2.5"]]}
+    one = {"metric": {"instance": "new"}, "values": [[110, "2.5"]]}
+
+    def matrix(*series: object) -> bytes:
+        return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": series}}).encode()
+
+    since, until = (datetime.fromtimestamp(at, UTC) for at in (100, 110))
+    with PrometheusWitness(impostor(200, matrix(old, new))) as witness:
+        assert witness.cpu_seconds(since, until) == 7.5
+        assert witness.cpu_rate(since, until) == 0.75
+    with PrometheusWitness(impostor(200, matrix(old, one))) as witness:
+        assert witness.cpu_rate(since, until) is None
+    with PrometheusWitness(impostor(200, matrix())) as witness:
+        assert witness.cpu_seconds(since, until) is None
 
 
 def test_an_error_is_given_in_prometheus_words(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

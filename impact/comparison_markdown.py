@@ -1,0 +1,57 @@
+"""A comparison as Markdown: a table for each candidate, measures down and strategies across, the published ticks beside them."""
+
+import shlex
+
+from impact.comparison import MEASURES, Comparison
+from impact.comparison_cells import TITLES, cell, ending
+from impact.comparison_claims import FEWEST_REPEATS, claim_of, contradictions
+
+NO_CONTRADICTION = "Nothing that was measured contradicts the published table."
+
+
+def markdown(comparison: Comparison) -> str:
+    """The whole table, what contradicts the published one, and how it was measured."""
+    tables = [line for candidate in comparison.candidates for line in _table(comparison, candidate)]
+    against = [f"- {sentence}." for sentence in contradictions(comparison)] or [NO_CONTRADICTION]
+    return "\n".join([*tables, *against, "", *account(comparison)]) + "\n"
+
+
+def lines(comparison: Comparison, candidate: str) -> list[tuple[str, list[str]]]:
+    """The rows of a candidate's table: what it is, and a cell for each strategy."""
+    rows = [comparison.row(strategy, candidate) for strategy in comparison.strategies]
+    found = [("outcome", [ending(row) if row else "" for row in rows])]
+    for measure in MEASURES:
+        if all(row is None or measure not in row.spreads for row in rows):
+            continue
+        found.append((TITLES[measure], [cell(row, measure) for row in rows]))
+        if claim := claim_of(measure, candidate):
+            found.append((f"published: {claim.title}", [claim.mark(strategy) for strategy in comparison.strategies]))
+    return found
+
+
+def account(comparison: Comparison) -> list[str]:
+    """How it was measured, in sentences."""
+    setting, environment = comparison.setting, comparison.environment
+    machine = f" on {environment.platform} with {environment.cpu_count} processors" if environment else ""
+    times = "once" if setting.repeats == 1 else f"{setting.repeats} times, so each figure is a median, with its range in brackets"
+    several = (
+        ""
+        if setting.repeats >= FEWEST_REPEATS
+        else f" An order of the published table is contradicted only by {FEWEST_REPEATS} repeats or more."
+    )
+    return [
+        f"Measured by `{shlex.join(setting.command)}`{machine} ({setting.platform} platform): each rollout {times}, "
+        f"{setting.rate:g} requests/s of {setting.users} users on {setting.replicas} replicas. Holds: {setting.hold_seconds:g} s of "
+        f"each analysis (blue-green has two), {setting.baseline_seconds:g} s of baseline, {setting.keep_seconds:g} s of keep. "
+        f"The order was shuffled by seed {setting.seed}.{several}"
+    ]
+
+
+def _table(comparison: Comparison, candidate: str) -> list[str]:
+    strategies = comparison.strategies
+    return [
+        f"| {candidate} | {' | '.join(strategies)} |",
+        f"|---|{'--:|' * len(strategies)}",
+        *(f"| {title} | {' | '.join(cells)} |" for title, cells in lines(comparison, candidate)),
+        "",
+    ]

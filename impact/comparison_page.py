@@ -1,0 +1,26 @@
+"""`comparison.html`: the measured table as one self-contained page, for people."""
+
+from impact.comparison import MEASURES, Comparison
+from impact.comparison_cells import MEANINGS, TITLES
+from impact.comparison_claims import contradictions
+from impact.comparison_markdown import NO_CONTRADICTION, account, lines
+from impact.comparison_plots import bars
+from impact.report import templates
+
+
+def page(comparison: Comparison) -> str:
+    """The HTML of a comparison."""
+    drawn = ((TITLES[measure], bars(comparison, measure), MEANINGS[measure]) for measure in MEASURES)
+    return (
+        templates()
+        .get_template("comparison.html.j2")
+        .render(
+            account=account(comparison),
+            contradictions=contradictions(comparison),
+            no_contradiction=NO_CONTRADICTION,
+            strategies=comparison.strategies,
+            tables=[(candidate, lines(comparison, candidate)) for candidate in comparison.candidates],
+            plots=[plot for plot in drawn if plot[1]],
+            runs=[costs for row in comparison.rows for costs in row.runs],
+        )
+    )
