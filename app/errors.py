@@ -6,7 +6,8 @@ AppError
 ├── BadConfiguration 3   a MODEL_API_ variable is missing or out of range
 ├── CannotListen     3   the port is taken, or may not be used
 ├── PredictionFailed     the model itself failed on an input (HTTP 500)
-└── FaultInjected        the configured error ratio struck (HTTP 500)
+├── FaultInjected        the configured error ratio struck (HTTP 500)
+└── ServiceFailed        the service that a page asks gives no answer
 """
 
 
@@ -44,3 +45,7 @@ class PredictionFailed(AppError):
 
 class FaultInjected(AppError):
     """An error that was asked for by configuration."""
+
+
+class ServiceFailed(AppError):
+    """The service that a page asks does not answer, or refuses."""

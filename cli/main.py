@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import typer
 
-from cli import doctor, lab, load, model, recovery, reports, rollout, steering
+from cli import doctor, lab, load, model, pages, recovery, reports, rollout, steering
 from cli.settings import settings
 from strategies.errors import LabError
 
@@ -34,6 +34,10 @@ app.command()(load.load)
 app.command()(reports.runs)
 app.command()(reports.report)
 app.add_typer(model.app, name="model")
+serve = typer.Typer(no_args_is_help=True, help="Serve the model, without a rollout.")
+serve.command()(pages.embedded)
+serve.command()(pages.pages)
+app.add_typer(serve, name="serve")
 app.command()(doctor.doctor)
 
 
