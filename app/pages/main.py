@@ -1,5 +1,7 @@
 """The entry of the pages: `streamlit run` starts this file, for every visitor and after every click anew."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from app.errors import AppError
@@ -8,9 +10,13 @@ from app.pages.configuration import Configuration
 from app.pages.showing import problem
 
 
+ICON = Path(__file__).with_name("icon.svg")
+"""Of our own: an icon by name would be fetched from its publisher's server."""
+
+
 def main() -> None:
     """Show the page that the visitor has chosen."""
-    st.set_page_config(page_title="Serving a model", page_icon=":material/model_training:", layout="centered")
+    st.set_page_config(page_title="Serving a model", page_icon=str(ICON), layout="centered")
     pages = [st.Page(embedded.page, title="Embedded model", icon=":material/inventory_2:", url_path="embedded", default=True)]
     try:
         configuration = Configuration.from_environment()

@@ -34,10 +34,7 @@ def problem(exc: AppError) -> None:
 def answered(question: Question, answer: Answer) -> None:
     """An answer, beside the truth where the visitor has left the case as it was."""
     _verdict(question, answer)
-    with st.container(horizontal=True, gap="large"):
-        st.metric("Probability", f"{answer.probability:.1%}")
-        st.metric("Version", answer.version)
-        st.metric("Took", duration(answer.seconds))
+    st.markdown(f"Probability **{answer.probability:.1%}** · version **{answer.version}** · took **{duration(answer.seconds)}**")
     _bars(answer.probabilities)
     st.caption(f"Answered by {answer.by}.")
 
