@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.card import ModelCard
 
-PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 PREDICT = "/predict"
 
 BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0)
@@ -61,9 +61,9 @@ class Metrics:
         self._requests.labels(**of, code=str(code)).inc()
         self._duration.labels(**of).observe(seconds)
 
-    def predicted(self, prediction: str, *, mirrored: bool) -> None:
-        """One prediction has been made."""
-        self._predictions.labels(**self._own, mirrored=str(mirrored).lower(), prediction=prediction).inc()
+    def predicted(self, prediction: str, *, mirrored: bool, count: int = 1) -> None:
+        """`count` predictions of this class have been made."""
+        self._predictions.labels(**self._own, mirrored=str(mirrored).lower(), prediction=prediction).inc(count)
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format 0.0.4, which every Prometheus reads."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import typer
 
-from cli import doctor, lab, load, model, pages, recovery, reports, rollout, steering
+from cli import doctor, lab, load, model, pages, predict, recovery, reports, rollout, serve, steering
 from cli.settings import settings
 from strategies.errors import LabError
 
@@ -34,10 +34,10 @@ app.command()(load.load)
 app.command()(reports.runs)
 app.command()(reports.report)
 app.add_typer(model.app, name="model")
-serve = typer.Typer(no_args_is_help=True, help="Serve the model, without a rollout.")
-serve.command()(pages.embedded)
-serve.command()(pages.pages)
-app.add_typer(serve, name="serve")
+app.add_typer(predict.app, name="predict")
+serve.app.command()(pages.embedded)
+serve.app.command()(pages.pages)
+app.add_typer(serve.app, name="serve")
 app.command()(doctor.doctor)
 
 
