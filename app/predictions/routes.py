@@ -34,6 +34,7 @@ def predictions_router(engine: Engine) -> APIRouter:
     # no coroutine: it runs in a thread, so that a slow database keeps no prediction waiting
     @router.get("/predictions", summary="Predictions made in batches, the newest first", responses=PROBLEMS)
     def predictions(
+        *,
         version: Annotated[str | None, Query(max_length=63)] = None,
         prediction: Annotated[str | None, Query(max_length=200)] = None,
         since: Annotated[Moment | None, Query(description="made at this time or later")] = None,

@@ -78,14 +78,17 @@ def rows(engine: Engine) -> list[tuple[Any, ...]]:
 
 
 def test_a_batch_predicts_what_the_service_does_and_a_repeated_one_changes_nothing(
-    store: Path, url: str, database: Engine, holdout: Path, client: ClientFactory, loaded: Any
+    store: Path, url: str, holdout: Path, client: ClientFactory, loaded: Any
 ) -> None:
+    database = open_database(url, writes=False)
     assert run(store, url, holdout, "--chunk", "50").startswith(f"{len(HOLDOUT.values)} rows of ")
     first = rows(database)
+    database.dispose()
 
     assert f"{len(HOLDOUT.values)} of them before" in run(store, url, holdout)
 
     assert rows(database) == first
+    database.dispose()
     assert [row for row, *_ in first] == list(range(len(HOLDOUT.values)))
     model = loaded("v2")
     for case, (_, version, prediction, probability, refusal) in zip(HOLDOUT.values[:20], first, strict=False):
@@ -222,7 +225,7 @@ def test_a_schedule_runs_again_and_again_until_a_signal(store: Path, url: str, h
     )
     try:
         with closing(process.stdout) as out:  # type: ignore[type-var]  # it is a pipe
-            said = [next(out), next(out)]  # type: ignore[arg-type,call-overload]  # as above
+            said = [next(out), next(out)]  # type: ignore[arg-type]  # as above
             process.terminate()
             process.wait(DEADLINE)
         told = process.stderr.read() if process.stderr else ""

@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -85,13 +85,14 @@ def test_a_refusal_reaches_the_client_as_a_sentence(asking: triton.InferenceServ
     wrong = HOLDOUT.values[:3].copy()
     wrong[1, 0] = np.nan
 
-    for ask, said in [
+    cases: list[tuple[Callable[[], object], str]] = [
         (lambda: asking.infer(MODEL, [tensor(wrong)]), "row 1: mean_radius is nan"),
         (lambda: asking.infer(MODEL, [tensor(wrong[:, :29])]), r"shape must be \[rows, 30\]"),
         (lambda: asking.infer(MODEL, [tensor(np.tile(HOLDOUT.values, (10, 1)))]), "send fewer rows"),
         (lambda: asking.infer("other", [tensor(HOLDOUT.values[:1])]), "here is no other"),
         (lambda: asking.get_model_metadata(MODEL, "v9"), "here is no breast-cancer v9"),
-    ]:
+    ]
+    for ask, said in cases:
         with pytest.raises(InferenceServerException, match=said):
             ask()
     assert not asking.is_model_ready("other")
