@@ -3,6 +3,8 @@
 Nothing of the model API is imported here: its artifact program makes the artifact, and Streamlit runs the code inside.
 """
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -58,14 +60,12 @@ def pages(
     port: Port = 8501,
     api: Annotated[str, typer.Option(help="The service that its page calls.")] = "http://127.0.0.1:8000",
     config: Annotated[Path, typer.Option(help="The file of `labctl model use`: the model published as data.")] = Path("model.toml"),
-    database: Annotated[
-        str | None, typer.Option(envvar="LAB_DATABASE", help="The predictions' database; predictions.db of the lab's folder if left out.")
-    ] = None,
+    database: Annotated[str, typer.Option(envvar="LAB_DATABASE", help="What `labctl predict batch` fills.")] = "sqlite:///predictions.db",
 ) -> None:
     """Serve all pages until Ctrl-C: one for each way of serving a model, and two versions side by side."""
-    variables = {"SHOW": "all", "STORE": str(settings().store), "CONFIG": str(config.resolve()), "API": api}
-    if database:
-        variables["DATABASE"] = database
+    variables = {"SHOW": "all", "STORE": str(settings().store), "CONFIG": str(config.resolve()), "API": api, "DATABASE": database}
+    if key := os.environ.get("LAB_API_KEY"):
+        variables["API_KEY"] = key
     _serve(artifact or make_artifact(version, settings().home / "artifacts"), port, variables)
 
 
@@ -106,9 +106,6 @@ def serving(artifact: Path, port: int, variables: Mapping[str, str], clock: "Sys
         CouldNotRun: Streamlit is not installed, or the folder is no artifact.
         NotReady: they did not begin to answer.
     """
-    import os
-    import signal
-
     import httpx
 
     from strategies.waiting import wait_until
@@ -122,7 +119,7 @@ def serving(artifact: Path, port: int, variables: Mapping[str, str], clock: "Sys
     options = {**LOOK, **QUIET, "server.address": "127.0.0.1", "server.port": str(port)}
     environment = {
         **os.environ,
-        # the artifact's own code, and not what is installed
+        # the artifact's own code, and not what is installed or lies in the folder that we are in (-P)
         "PYTHONPATH": str(artifact),
         # a folder that Python compiles into would no longer be what was built
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -138,7 +135,7 @@ def serving(artifact: Path, port: int, variables: Mapping[str, str], clock: "Sys
         *(part for name, value in options.items() for part in (f"--{name}", value)),
     ]
     # a session of its own: a terminal's Ctrl-C is for us, and we end it
-    process = subprocess.Popen(command, cwd=artifact, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
 
     def answering() -> bool:
         if process.poll() is not None:

@@ -5,10 +5,9 @@ from pathlib import Path
 import streamlit as st
 
 from app.errors import AppError
-from app.pages import embedded, service, side_by_side
+from app.pages import as_data, embedded, in_database, service, side_by_side
 from app.pages.configuration import Configuration
 from app.pages.showing import problem
-
 
 ICON = Path(__file__).with_name("icon.svg")
 """Of our own: an icon by name would be fetched from its publisher's server."""
@@ -25,7 +24,9 @@ def main() -> None:
         return
     if configuration.show == "all":
         pages += [
+            st.Page(as_data.page, title="Model published as data", icon=":material/cloud_download:", url_path="data"),
             st.Page(service.page, title="Model as a service", icon=":material/api:", url_path="service"),
+            st.Page(in_database.page, title="Predictions in a database", icon=":material/database:", url_path="database"),
             st.Page(side_by_side.page, title="Side by side", icon=":material/compare_arrows:", url_path="side-by-side"),
         ]
     st.navigation(pages).run()

@@ -5,6 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 from app.artifact import MODELS, Artifact, read
+from app.choice import Choice, read_choice
+from app.loading import load_from
 from app.model import Model
 from app.pages.configuration import Configuration
 from app.store import load
@@ -33,3 +35,15 @@ def trained(store: Path, version: str, sha256: str) -> Model:  # noqa: ARG001  t
         StoreRefused: there is no such version, or it cannot be loaded.
     """
     return load(store, version)
+
+
+@st.cache_resource(show_spinner="Fetching the model")
+def published(config: Path) -> tuple[Choice, Model]:
+    """The model that a configuration file chose when it was first asked for; a change of the file needs a restart.
+
+    Raises:
+        BadConfiguration: the file chooses no model.
+        UnknownVersion, StoreRefused: the store does not have it, or has another one of that name.
+    """
+    choice = read_choice(config)
+    return choice, load_from(choice.store, choice.version, choice.sha256)
