@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import typer
 
-from cli import doctor, lab, load, model, pages, predict, recovery, reports, rollout, serve, steering
+from cli import doctor, lab, load, model, pages, predict, recovery, reports, rollout, serve, serving, steering
 from cli.settings import settings
 from strategies.errors import LabError
 
@@ -38,6 +38,7 @@ app.add_typer(predict.app, name="predict")
 serve.app.command()(pages.embedded)
 serve.app.command()(pages.pages)
 app.add_typer(serve.app, name="serve")
+app.add_typer(serving.app, name="serving")
 app.command()(doctor.doctor)
 
 

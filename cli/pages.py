@@ -128,6 +128,7 @@ def serving(artifact: Path, port: int, variables: Mapping[str, str], clock: "Sys
     }
     command = [
         sys.executable,
+        "-P",
         "-m",
         "streamlit",
         "run",
