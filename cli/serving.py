@@ -37,7 +37,7 @@ def compare(
 
     clock = SystemClock()
     began = clock.now()
-    measured: dict[str, list[dict[str, float]]] = {name: [] for name in STRATEGIES} | {"batch": []}
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in (*STRATEGIES, "batch")}
     with clock.listening(), tempfile.TemporaryDirectory() as scratch:
         for number in range(repeat):
             folder = Path(scratch, str(number))

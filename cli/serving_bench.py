@@ -41,7 +41,9 @@ class Bench:
 
     def measured(self, strategy: str) -> dict[str, float]:
         """The old model measured, then the switch to the new one, up to the new one's first answer."""
-        start: Callable[[str], int] = {"embedded": self._embed, "data": self._choose, "service": self._serve, "database": self._predict}[strategy]
+        start: Callable[[str], int] = {"embedded": self._embed, "data": self._choose, "service": self._serve, "database": self._predict}[
+            strategy
+        ]
         start(OLD)
         figures: dict[str, float] = {name: value for name, value in self._ask(strategy, self._seconds).items() if name != "version"}
         began = time.monotonic()
@@ -148,5 +150,5 @@ class Bench:
         command = (sys.executable, "-m", *program)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise ToolFailed(f"{program[0]} failed", command, done.stderr)
+            raise ToolFailed(f"{program[0]} failed with exit code {done.returncode}", command, done.stderr)
         return done.stdout

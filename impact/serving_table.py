@@ -30,7 +30,9 @@ def render(measured: Mapping[str, Any]) -> str:
         "|---" * (len(COLUMNS) + 1) + "|",
     ]
     for strategy, repeats in measured["strategies"].items():
-        lines.append(f"| {strategy} | " + " | ".join(_cell([one.get(key) for one in repeats], *how[1:]) for key, how in COLUMNS.items()) + " |")
+        lines.append(
+            f"| {strategy} | " + " | ".join(_cell([one.get(key) for one in repeats], *how[1:]) for key, how in COLUMNS.items()) + " |"
+        )
     down = measured["down"]
     lines += ["", "What a page that starts meanwhile says:", "", "| strategy | " + " | ".join(f"{name} down" for name in down) + " |"]
     lines.append("|---" * (len(down) + 1) + "|")
