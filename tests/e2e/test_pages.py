@@ -18,6 +18,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
         yield browser
 
 
+@pytest.mark.everything
 def test_a_visitor_predicts_by_keyboard_and_on_a_phone_and_no_page_reaches_outside(labctl: Labctl, browser: Browser) -> None:
     """The command is ready when it says so, its end is clean, and what it started has ended (the fixture looks)."""
     with labctl.started("serve", "pages", "--port", "0") as process:
