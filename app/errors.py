@@ -11,8 +11,9 @@ AppError
 ├── InferenceRefused     a request of the Open Inference Protocol is none for this model (HTTP 400)
 ├── ModelNotFound        such a request is for another model or version (HTTP 404)
 ├── PredictionFailed     the model itself failed on an input (HTTP 500)
+├── FaultInjected        the configured error ratio struck (HTTP 500)
 ├── LogUnwritable        the prediction log's database is away, or refuses (tried again; the requests go on)
-└── FaultInjected        the configured error ratio struck (HTTP 500)
+└── ServiceFailed        the service that a page asks gives no answer
 """
 
 
@@ -76,3 +77,7 @@ class FaultInjected(AppError):
 
 class LogUnwritable(AppError):
     """The database of the prediction log cannot be reached, or refuses what is written."""
+
+
+class ServiceFailed(AppError):
+    """The service that a page asks does not answer, or refuses."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import typer
 
-from cli import compare, doctor, lab, load, model, predict, recovery, render, reports, rollout, serve, steering
+from cli import compare, doctor, lab, load, model, pages, predict, recovery, render, reports, rollout, serve, serving, steering
 from cli.settings import settings
 from strategies.errors import LabError
 
@@ -36,7 +36,10 @@ app.command()(reports.runs)
 app.command()(reports.report)
 app.add_typer(model.app, name="model")
 app.add_typer(predict.app, name="predict")
+serve.app.command()(pages.embedded)
+serve.app.command()(pages.pages)
 app.add_typer(serve.app, name="serve")
+app.add_typer(serving.app, name="serving")
 app.command()(render.render)
 app.command()(doctor.doctor)
 

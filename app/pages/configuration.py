@@ -1,0 +1,52 @@
+"""How the pages are configured: by environment variables that begin with MODEL_PAGES_."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import BadConfiguration
+
+PREFIX = "MODEL_PAGES_"
+
+
+class Configuration(BaseSettings):
+    """What the pages show and where it comes from.
+
+    Attributes:
+        artifact: the folder of code and model that the embedded page predicts with.
+        show: all pages, or the embedded one alone.
+        store: the model store whose versions can be set side by side; a folder.
+        config: the file that chooses the model published as data.
+        api: the URL of the service.
+        api_key: what the service asks for; empty if it asks for none.
+        database: the URL of the predictions' database.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    artifact: Path
+    show: Literal["all", "embedded"] = "all"
+    store: Path = Path("models")
+    config: Path = Path("model.toml")
+    api: str = "http://127.0.0.1:8000"
+    api_key: SecretStr = SecretStr("")
+    database: str = "sqlite:///predictions.db"
+
+    @classmethod
+    @cache
+    def from_environment(cls) -> Self:
+        """The configuration that the environment tells; read once, as a change needs a restart.
+
+        Raises:
+            BadConfiguration: a variable is missing or makes no sense; all such are named.
+        """
+        try:
+            return cls()  # type: ignore[call-arg]  # the environment gives what is missing here
+        except ValidationError as exc:
+            wrong = (f"{PREFIX}{str(error['loc'][0]).upper()}: {error['msg']}" for error in exc.errors())
+            raise BadConfiguration(
+                f"the environment does not configure the pages: {'; '.join(wrong)}; start them with `labctl serve pages`"
+            ) from exc
