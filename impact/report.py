@@ -10,6 +10,7 @@ from impact import wording
 from impact.environment import environment
 from impact.plots import Plots
 from impact.rundir import RunFolder
+from impact.story import story
 from impact.summary import summarise
 from impact.userlog import UserLog
 from strategies.events import Looked
@@ -31,6 +32,7 @@ def write_report(folder: RunFolder) -> Path:
     html = page.render(
         summary=summary,
         headline=wording.headline(summary),
+        story=story(summary),
         account=wording.account(summary),
         totals=wording.totals(summary),
         plots=Plots(summary, log.requests),
