@@ -11,10 +11,13 @@ from starlette.types import ASGIApp
 
 from app.errors import AppError, FaultInjected, PredictionFailed
 from app.faults import Faults
+from app.feedback import take_feedback
 from app.intake import Intake
 from app.metrics import PREDICT, Counted, Metrics, is_mirrored
 from app.model import Model
 from app.payloads import Invalid, Prediction, Problem, Served, Status
+from app.prediction_log import PredictionLog
+from app.recording import Recorded
 from app.signature import Drain, Signed
 
 logger = logging.getLogger(__name__)
@@ -27,7 +30,7 @@ PREDICT_PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(model: Model, *, slot: str, drain: Drain, faults: Faults, max_body_bytes: int) -> ASGIApp:
+def create_app(model: Model, *, slot: str, drain: Drain, faults: Faults, max_body_bytes: int, log: PredictionLog | None = None) -> ASGIApp:
     """The API that serves one model.
 
     The layers are around the whole application and not inside, where FastAPI puts middleware: an answer to an error
@@ -47,6 +50,7 @@ def create_app(model: Model, *, slot: str, drain: Drain, faults: Faults, max_bod
         # in a thread, so that a model that waits or computes does not keep others and the probes waiting
         probabilities = await run_in_threadpool(model.predict, features)
         likeliest = max(probabilities, key=probabilities.__getitem__)
+        request.state.predicted = likeliest, probabilities[likeliest]
         metrics.predicted(likeliest, probabilities[likeliest], mirrored=is_mirrored(request.scope))
         return Prediction(
             prediction=likeliest,
@@ -56,6 +60,8 @@ def create_app(model: Model, *, slot: str, drain: Drain, faults: Faults, max_bod
             version=card.version,
             request_id=request.state.request_id,
         )
+
+    take_feedback(api, card, log, metrics, max_body_bytes)
 
     @api.get("/healthz", summary="Alive")
     async def healthz() -> Status:
@@ -77,7 +83,8 @@ def create_app(model: Model, *, slot: str, drain: Drain, faults: Faults, max_bod
     async def exposition() -> Response:
         return Response(metrics.exposition(), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
-    return Signed(Counted(api, metrics), card.version, drain)
+    counted = Counted(api, metrics)
+    return Signed(Recorded(counted, log, metrics, version=card.version, slot=slot) if log else counted, card.version, drain)
 
 
 async def _failure(request: Request, exc: Exception) -> Response:

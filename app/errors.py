@@ -6,6 +6,7 @@ AppError
 ├── BadConfiguration 3   a MODEL_API_ variable is missing or out of range
 ├── CannotListen     3   the port is taken, or may not be used
 ├── PredictionFailed     the model itself failed on an input (HTTP 500)
+├── LogUnwritable        the prediction log's database is away, or refuses (tried again; the requests go on)
 └── FaultInjected        the configured error ratio struck (HTTP 500)
 """
 
@@ -44,3 +45,7 @@ class PredictionFailed(AppError):
 
 class FaultInjected(AppError):
     """An error that was asked for by configuration."""
+
+
+class LogUnwritable(AppError):
+    """The database of the prediction log cannot be reached, or refuses what is written."""

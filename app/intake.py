@@ -4,15 +4,17 @@ The body is parsed by pydantic from its bytes and not by the json module, so tha
 5000 digits, a thousand brackets, bytes that are no UTF-8) ends as an error with a place and a reason.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.card import ModelCard
+
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class Intake:
@@ -46,33 +48,48 @@ class Intake:
             HTTPException: 413 if the body is too long, 415 if it is said to be something other than JSON.
             RequestValidationError: 422, naming every field that is wrong.
         """
-        if request.headers.get("content-type", "application/json").partition(";")[0].strip().lower() != "application/json":
-            raise HTTPException(415, "send the features as application/json")
-        return self.parse(await self._bounded(request))
-
-    async def _bounded(self, request: Request) -> bytes:
-        body = bytearray()
-        try:
-            # counted as it comes, so that a body without a content-length is bounded as well
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > self._max_body_bytes:
-                    raise HTTPException(413, f"the body is longer than {self._max_body_bytes} bytes: send one case per request")
-        except ClientDisconnect as exc:
-            # nobody will read this, but the metrics must not charge the model with a 500
-            raise HTTPException(400, "the client left before its body was whole") from exc
-        return bytes(body)
+        return self.parse(await read_json(request, self._max_body_bytes))
 
     def parse(self, body: bytes) -> dict[str, float]:
         """The features in a request's body.
 
         Raises:
-            RequestValidationError: 422, naming every field that is wrong. It repeats no input, as a NaN in
-                the answer could not be written as JSON.
+            RequestValidationError: 422, naming every field that is wrong.
         """
-        try:
-            features: dict[str, float] = self._case.model_validate_json(body).model_dump()["features"]
-        except ValidationError as exc:
-            errors = exc.errors(include_url=False, include_input=False, include_context=False)
-            raise RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in errors]) from exc
+        features: dict[str, float] = validated(self._case, body).model_dump()["features"]
         return features
+
+
+async def read_json(request: Request, max_body_bytes: int) -> bytes:
+    """The body of a request that says it is JSON, or says nothing.
+
+    Raises:
+        HTTPException: 413 if the body is too long, 415 if it is said to be something other than JSON.
+    """
+    if request.headers.get("content-type", "application/json").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "send the body as application/json")
+    body = bytearray()
+    try:
+        # counted as it comes, so that a body without a content-length is bounded as well
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_body_bytes:
+                raise HTTPException(413, f"the body is longer than {max_body_bytes} bytes: send one case per request")
+    except ClientDisconnect as exc:
+        # nobody will read this, but the metrics must not charge the model with a 500
+        raise HTTPException(400, "the client left before its body was whole") from exc
+    return bytes(body)
+
+
+def validated(kind: type[Body], body: bytes) -> Body:
+    """The body as a `kind`.
+
+    Raises:
+        RequestValidationError: 422, naming every field that is wrong. It repeats no input, as a NaN in
+            the answer could not be written as JSON.
+    """
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as exc:
+        errors = exc.errors(include_url=False, include_input=False, include_context=False)
+        raise RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in errors]) from exc

@@ -43,6 +43,12 @@ class Metrics:
         self._predictions = Counter(
             "model_api_predictions", "Predictions made, by class.", (*who, "mirrored", "prediction"), registry=self.registry
         )
+        self.log_dropped = Counter(
+            "model_api_prediction_log_dropped", "Predictions that the prediction log could not take.", who, registry=self.registry
+        ).labels(**self._own)
+        self.feedback = Counter(
+            "model_api_feedback", "Truths taken in, by who took them, whoever predicted.", who, registry=self.registry
+        ).labels(**self._own)
         self._score = Histogram(
             "model_api_prediction_score",
             "The probability of the class that was predicted.",

@@ -43,6 +43,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
 
     Raises:
         StoreRefused: the model cannot be loaded.
+        BadConfiguration: the prediction log needs a driver that is not installed.
         CannotListen: another process was quicker to listen on the address.
     """
     # imported here as it takes a second: a wrong setting or a taken port is told at once, and a numeric library reads
@@ -53,15 +54,18 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     from app.api import create_app  # noqa: PLC0415  see above
     from app.draining import DrainingServer  # noqa: PLC0415  see above
     from app.faults import Faults  # noqa: PLC0415  see above
+    from app.log_databases import database  # noqa: PLC0415  see above
+    from app.prediction_log import PredictionLog  # noqa: PLC0415  see above
     from app.signature import Drain  # noqa: PLC0415  see above
     from app.store import load  # noqa: PLC0415  see above
 
+    log = PredictionLog(database(settings.prediction_log)) if settings.prediction_log else None
     model = load(settings.store, settings.version)
     # the way a request goes: the first one through the thread pool would otherwise wait 10 ms for it to be set up
     anyio.run(anyio.to_thread.run_sync, model.predict, model.card.example)
     drain = Drain()
     faults = Faults(settings.error_ratio, settings.latency_seconds)
-    app = create_app(model, slot=settings.slot, drain=drain, faults=faults, max_body_bytes=settings.max_body_bytes)
+    app = create_app(model, slot=settings.slot, drain=drain, faults=faults, max_body_bytes=settings.max_body_bytes, log=log)
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -80,7 +84,14 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     except OSError as exc:
         raise _cannot_listen(host, port, exc) from exc
     logging.getLogger("app.server").info("%s in slot %s listens on http://%s:%d", settings.version, settings.slot, host, port)
+    if log:
+        log.start()
     server.run(sockets=[listener])
+    if log:
+        # a further signal must not cost the last records
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, signal.SIG_IGN)
+        log.close()
 
 
 def _cannot_listen(host: str, port: int, exc: OSError) -> CannotListen:

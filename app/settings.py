@@ -1,14 +1,23 @@
 """How a replica is configured: by environment variables that begin with MODEL_API_."""
 
+import re
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import BadConfiguration
 
 PREFIX = "MODEL_API_"
+LOG_URL = re.compile(r"sqlite:///.+|postgres(ql)?(\+psycopg)?://.+")
+
+
+def _known(url: str) -> str:
+    if url and not LOG_URL.fullmatch(url):
+        # the URL itself may hold a password, which must not get into a log
+        raise ValueError("write sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    return url
 
 
 class Settings(BaseSettings):
@@ -24,6 +33,7 @@ class Settings(BaseSettings):
         error_ratio: fault: this ratio (0..1) of predictions fails.
         latency_seconds: fault: added to every prediction.
         max_body_bytes: longest request body that is read.
+        prediction_log: where predictions and feedback are written, "sqlite:///FILE" or "postgresql://..."; empty for nowhere.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
@@ -37,6 +47,7 @@ class Settings(BaseSettings):
     error_ratio: float = Field(default=0, ge=0, le=1)
     latency_seconds: float = Field(default=0, ge=0, le=60)
     max_body_bytes: int = Field(default=65536, ge=1)
+    prediction_log: Annotated[str, AfterValidator(_known)] = Field(default="", repr=False)
 
     @classmethod
     def from_environment(cls) -> Self:

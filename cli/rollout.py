@@ -1,5 +1,6 @@
 """`labctl rollout STRATEGY`: performs it, judges it, promotes or rolls back, writes a report."""
 
+import secrets
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -19,8 +20,10 @@ from strategies.in_place import InPlaceOptions
 from strategies.in_place import recreate as plan_recreate
 from strategies.in_place import rolling as plan_rolling
 from strategies.plan import Plan
+from strategies.run import LoadOptions
 from strategies.shadow import ShadowOptions
 from strategies.shadow import shadow as plan_shadow
+from strategies.traffic import Match
 
 app = typer.Typer(no_args_is_help=True, help="Put the next version live, and measure what it costs the users.")
 
@@ -112,11 +115,22 @@ def ab_test(
 ) -> None:
     """Two groups of users, each with its version: whose answers are right more often?"""
     chosen = match_of(match, group_share) if match else None
+    # a cookie from another run must have no effect
+    token = secrets.token_hex(4)
     _carry_out(
         common,
         lambda stable: plan_ab_test(
-            AbTestOptions(match=chosen, share=split, promote_winner=promote_winner, hold=hold, keep=keep, **_for_all(common, stable))
+            AbTestOptions(
+                match=chosen,
+                share=split,
+                token=token,
+                promote_winner=promote_winner,
+                hold=hold,
+                keep=keep,
+                **_for_all(common, stable),
+            )
         ),
+        common.load(feedback=True, cookies=chosen is None, **_group(chosen)),
     )
 
 
@@ -141,6 +155,13 @@ def shadow(
     )
 
 
+def _group(match: Match | None) -> dict[str, Any]:
+    """What the lab's users send who are to match."""
+    if match is None:
+        return {}
+    return {"group_header": f"cookie:{match.name}" if match.cookie else match.name, "group_value": match.value, "group_share": match.share}
+
+
 def _for_all(common: Common, stable: Stable) -> dict[str, Any]:
     """What all plans have in common."""
     return {
@@ -152,14 +173,14 @@ def _for_all(common: Common, stable: Stable) -> dict[str, Any]:
     }
 
 
-def _carry_out(common: Common, plan: Callable[[Stable], Plan], **judging: Any) -> None:
+def _carry_out(common: Common, plan: Callable[[Stable], Plan], load: LoadOptions | None = None, **judging: Any) -> None:
     if common.timeout <= 0:
         raise UsageError("--timeout is more than 0 seconds")
     asked = Asked(
         plan=plan,
         to_version=common.to,
         from_version=common.from_version,
-        load=common.load(),
+        load=load or common.load(),
         judge=common.judge(**judging),
         timeout=common.timeout,
         port=common.port,

@@ -106,6 +106,7 @@ def carry_out(
         instances=platform.instances,
         problem=users.problem,
         preview=preview.log,
+        predictions=platform.prediction_log,
         analyses=_analyses(run.plan, events),
     )
     engine = Engine(

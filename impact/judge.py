@@ -48,7 +48,7 @@ def judge(
         )
         for metric, (candidate, stable) in counts.items()
     )
-    return _together(metrics, final=final)
+    return together(metrics, final=final)
 
 
 def _judge_metric(
@@ -82,7 +82,8 @@ def _judge_metric(
     )
 
 
-def _together(metrics: tuple[MetricJudgement, ...], *, final: bool) -> Judgement:
+def together(metrics: tuple[MetricJudgement, ...], *, final: bool) -> Judgement:
+    """What the metrics say together: FAIL as soon as one does, PASS only if all do."""
     verdicts = {metric.verdict for metric in metrics}
     if Verdict.FAIL in verdicts:
         reason = "; ".join(metric.explanation for metric in metrics if metric.verdict is Verdict.FAIL)
@@ -101,7 +102,7 @@ def _together(metrics: tuple[MetricJudgement, ...], *, final: bool) -> Judgement
 def _compared(candidate: Count, stable: Count, margin: float) -> str:
     """The values and the limit."""
     sign = ">" if _exceeds(candidate, stable, margin) else "≤" if candidate.n and stable.n else "against"
-    return f"{_ratio(candidate)} {sign} stable {_ratio(stable)} + margin {_points(margin)} %"
+    return f"{_ratio(candidate)} {sign} stable {_ratio(stable)} + margin {points(margin)} %"
 
 
 def _exceeds(candidate: Count, stable: Count, margin: float) -> bool:
@@ -116,13 +117,13 @@ def _unseen(candidate: Count, stable: Count, comparison: Comparison, limit: floa
     if detectable is None:
         return "stable is too bad for a harm that matters"
     found = "not proved" if _exceeds(candidate, stable, comparison.margin) else "not seen"
-    return f"{found}; harm from {_points(detectable)} points would have been"
+    return f"{found}; harm from {points(detectable)} points would have been"
 
 
 def _ratio(count: Count) -> str:
-    return "unknown (no requests)" if count.ratio is None else f"{_points(count.ratio)} % of {count.n:,}"
+    return "unknown (no requests)" if count.ratio is None else f"{points(count.ratio)} % of {count.n:,}"
 
 
-def _points(ratio: float) -> str:
+def points(ratio: float) -> str:
     """A ratio or a difference of ratios in percent or points: 0.0312 is 3.1."""
     return f"{100 * ratio:.1f}".removesuffix(".0")

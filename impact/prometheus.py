@@ -25,6 +25,7 @@ PROMQL = {
     "age": Template('time() - timestamp(up{job="model-api"})'),
     "scrapes": Template('up{job="model-api",slot="$slot"}[${window}ms]'),
     "requests": Template('model_api_requests_total{job="model-api",slot="$slot",handler="/predict",mirrored="false"}[${window}ms]'),
+    "dropped": Template('sum by (slot) (model_api_prediction_log_dropped_total{job="model-api"})'),
     "mirrored": Template('sum(model_api_requests_total{job="model-api",slot="$slot",mirrored="true"})'),
 }
 """Everything that is asked; ages are by Prometheus's own clock, which need not agree with ours."""
@@ -136,6 +137,10 @@ class PrometheusWitness:
                 n += round(grown)
                 bad += 0 if series.metric["code"].startswith("2") else round(grown)
         return Count(bad, n) if known else None
+
+    def dropped(self) -> dict[Slot, float]:
+        """By slot, how many records the replicas that are up could not put into the prediction log."""
+        return {Slot(series.metric["slot"]): float(series.value[1]) for series in self._ask("dropped") if series.value}
 
     def mirrored(self, slot: Slot) -> int:
         """How many copies of users' requests the replicas of `slot` that are up have got since they started."""

@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from impact import binomial
+from impact.experiment_witness import ExperimentWitness
 from impact.judge import judge
 from impact.measures import percentile, sent_since
+from impact.prediction_log import PredictionLog
 from impact.prometheus import GRACE_SECONDS, PrometheusWitness
 from impact.settlement import Settlement, sent
+from impact.shadow_witness import ShadowWitness
 from impact.sides import Sides
 from impact.userlog import Request, UserLog
 from strategies.errors import WitnessLost
@@ -38,6 +41,7 @@ class UsersWitness:
         instances: tells the ready replicas by the name that Prometheus scrapes them under.
         problem: a sentence if the users' process has died, else empty.
         preview: the log of our own users who see the candidate's preview; starts them if they do not run yet.
+        predictions: the prediction log's URL.
         analyses: how many analyses share alpha.
     """
 
@@ -51,6 +55,7 @@ class UsersWitness:
         instances: Callable[[], Mapping[str, Slot]],
         problem: Callable[[], str],
         preview: Callable[[], UserLog],
+        predictions: str,
         analyses: int,
     ) -> None:
         self._run = run
@@ -61,6 +66,9 @@ class UsersWitness:
         self._instances = instances
         self._problem = problem
         self._preview = preview
+        self._predictions = predictions
+        self._experiment: ExperimentWitness | None = None
+        self._shadow: ShadowWitness | None = None
         self._options = run.judge
         self._analyses = analyses
         self._objective = run.judge.objective
@@ -106,6 +114,10 @@ class UsersWitness:
                 return self._against_before([request for request in requests if self._sides.is_candidate(request)], final=final)
             case Subject.PREVIEW:
                 return self._previewed(traffic, requests, since, final=final)
+            case Subject.EXPERIMENT:
+                return self._experimented(traffic, requests, since, final=final)
+            case Subject.SHADOW:
+                return self._shadowed(traffic, requests, since, final=final)
             case _:
                 return self._side_by_side(traffic, requests, final=final)
 
@@ -133,6 +145,21 @@ class UsersWitness:
         # two loads of their own: which share of the requests is the candidate's is not known before
         share = len(candidate) / (len(candidate) + len(stable)) if candidate and stable else None
         return self._judge(self._counts(candidate), self._counts(stable), self._baseline, share=share, final=final)
+
+    def _experimented(self, traffic: Traffic, requests: list[Request], since: datetime, *, final: bool) -> Judgement:
+        """Two groups of users, by the share of right answers."""
+        if self._experiment is None:
+            log = PredictionLog(self._predictions, since.timestamp())
+            randomised = traffic.match is None or self._run.load.group_share > 0
+            self._experiment = ExperimentWitness(log, self._prometheus, self._options, randomised=randomised)
+        return self._experiment.look(requests[::-1], traffic, final=final)
+
+    def _shadowed(self, traffic: Traffic, requests: list[Request], since: datetime, *, final: bool) -> Judgement:
+        """Copies against the requests that they were made of."""
+        if self._shadow is None:
+            log = PredictionLog(self._predictions, since.timestamp())
+            self._shadow = ShadowWitness(log, self._prometheus, self._options, traffic, alpha=self._options.alpha / self._analyses)
+        return self._shadow.look({request.request_id: request.truth for request in requests}, self._objective, final=final)
 
     def _judge(
         self,

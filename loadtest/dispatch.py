@@ -22,12 +22,20 @@ class User(Protocol):
     def predict(self, case: Case, request_id: str) -> Answer:
         """Ask for a prediction of `case` and wait for the answer; a request that fails is an answer too."""
 
+    def tell(self, request_id: str, truth: str) -> bool:
+        """Tell what was right about a request, and whether that was heard."""
+
     def hold_back(self) -> None:
         """Be told that a request was not sent because too many are in flight."""
 
 
 class Dispatcher:
     """Carries a schedule out: each arrival is a greenlet of its own and ends as exactly one row.
+
+    With `options.feedback` it goes on to tell the truth, which is no request of the schedule and has no row.
+
+    Attributes:
+        untold: truths that were not heard.
 
     Args:
         options: of the load.
@@ -47,6 +55,7 @@ class Dispatcher:
         self._arrivals = arrivals(options, len(cases))
         self._clock = WallClock()
         self._in_flight = Group()
+        self.untold = 0
         # two load generators with the same seed must not send the same request ids
         self._request_prefix = f"{secrets.token_hex(4)}-{options.seed}"
         self._loop = gevent.Greenlet(self._run)
@@ -82,6 +91,14 @@ class Dispatcher:
         except gevent.GreenletExit:
             answer = Answer(failure="timeout")
         self._write(number, arrival, due, sent, answer)
+        if self._options.feedback and not answer.failure:
+            self._tell(number, arrival)
+
+    def _tell(self, number: int, arrival: Arrival) -> None:
+        self.untold += 1
+        # counted beforehand, so that one that is given up at the end is among them
+        if self._users[arrival.user].tell(self._request_id(number), self._cases[arrival.case].truth):
+            self.untold -= 1
 
     def _write(self, number: int, arrival: Arrival, due: float, sent: float | None, answer: Answer) -> None:
         self._record(

@@ -5,6 +5,7 @@ own web page. Locust's number of users is ours; its ramp-up only delays the star
 there, and changing the number during a test has no effect before the next one.
 """
 
+import json
 import logging
 import os
 from argparse import Namespace
@@ -21,6 +22,7 @@ from locust.exception import ResponseError
 from loadtest.answer import Answer, read_answer
 from loadtest.cases import Case, read_cases
 from loadtest.dispatch import Dispatcher
+from loadtest.identity import furnish, group_headers
 from loadtest.log import RequestLog
 from loadtest.schedule import SHAPES
 from strategies.errors import StoreRefused
@@ -28,6 +30,7 @@ from strategies.run import LoadOptions
 from strategies.userlog import REQUEST_ID_HEADER, SLOT_HEADER, VERSION_HEADER
 
 PATH = "/predict"
+FEEDBACK_PATH = "/feedback"
 FLUSH_SECONDS = 0.05
 PARENT_SECONDS = 0.2
 DRAIN_SECONDS = 5.0
@@ -40,7 +43,7 @@ LocustUserAgent.valid_response_codes = frozenset(range(1000))
 
 
 class Visitor(FastHttpUser):
-    """One user: own cookies, and connections that stay open between requests, as a browser's do.
+    """One user: own cookies, if they keep any, and connections that stay open between requests, as a browser's do.
 
     A connection that the server has closed meanwhile is no failure: geventhttpclient looks at a kept connection right
     before it uses it (readable while idle means closed) and opens a new one. If the server closes it in the instant
@@ -60,6 +63,9 @@ class Visitor(FastHttpUser):
         self.connection_timeout = self.network_timeout = options.timeout + 1.0
         self.timeout = options.timeout
         super().__init__(environment)
+        number, chosen = len(self.everyone), _load_options(options)
+        self.headers = {"Content-Type": "application/json", **group_headers(chosen, number)}
+        furnish(self.client.cookiejar, chosen, number, str(self.host))
         self.everyone.append(self)
 
     @task
@@ -69,7 +75,7 @@ class Visitor(FastHttpUser):
 
     def predict(self, case: Case, request_id: str) -> Answer:
         """Ask for a prediction; Locust's statistics get their share of the answer."""
-        headers = {"Content-Type": "application/json", REQUEST_ID_HEADER: request_id}
+        headers = {**self.headers, REQUEST_ID_HEADER: request_id}
         try:
             with gevent.Timeout(self.timeout):
                 response = self.client.post(PATH, data=case.body, headers=headers, catch_response=True)
@@ -88,6 +94,20 @@ class Visitor(FastHttpUser):
                     f"status {answer.status}" + (" without a prediction" if 200 <= answer.status < 300 else "")
                 )
             return answer
+
+    def tell(self, request_id: str, truth: str) -> bool:
+        """Tell the model API what was right; whether it took it. Locust's statistics count it apart, as another path."""
+        body = json.dumps({"request_id": request_id, "truth": truth})
+        try:
+            with gevent.Timeout(self.timeout):
+                response = self.client.post(FEEDBACK_PATH, data=body, headers=self.headers, catch_response=True)
+        except Exception:  # noqa: BLE001  as above: whatever it is, the truth was not told
+            return False
+        with response:
+            told = not response.request_meta["exception"] and 200 <= response.status_code < 300
+            if not told and not response.request_meta["exception"]:
+                response.request_meta["exception"] = ResponseError(f"status {response.status_code}")
+            return told
 
     def hold_back(self) -> None:
         """Show Locust's statistics a request that was not sent."""
@@ -126,20 +146,11 @@ class LoadTest:
     def _set_off(self, **_: object) -> None:
         if self._dispatcher is not None:
             return
-        given = self._options
-        options = LoadOptions(
-            rate=given.rate,
-            users=len(Visitor.everyone),
-            seed=given.seed,
-            timeout=given.timeout,
-            in_flight=given.in_flight,
-            shape=given.shape,
-            seconds=given.seconds or None,
-        )
+        options = _load_options(self._options)
         try:
             self._log = RequestLog(self._requests) if self._requests else None
             self._dispatcher = Dispatcher(
-                options, read_cases(Path(given.cases)), tuple(Visitor.everyone), self._log.append if self._log else lambda _: None
+                options, read_cases(Path(self._options.cases)), tuple(Visitor.everyone), self._log.append if self._log else lambda _: None
             )
         except (ValueError, OSError, StoreRefused) as error:
             self._give_up(str(error))
@@ -159,8 +170,10 @@ class LoadTest:
 
     def _come_back(self, seconds: float) -> None:
         # a second SIGTERM comes here as well while the first one waits, and has to wait with it
-        if self._dispatcher is not None:
-            self._dispatcher.finish(seconds)
+        if (dispatcher := self._dispatcher) is not None:
+            dispatcher.finish(seconds)
+            if self._dispatcher and dispatcher.untold:
+                logging.error(f"{dispatcher.untold} truths could not be told to {FEEDBACK_PATH}")
             self._dispatcher = None
         log, self._log = self._log, None
         if log is not None:
@@ -196,6 +209,13 @@ def _timed_out(error: Exception) -> bool:
     return isinstance(getattr(error, "original", error), (gevent.Timeout, TimeoutError))
 
 
+def _load_options(given: Namespace) -> LoadOptions:
+    names = set(LoadOptions.__struct_fields__) - {"users", "seconds"}
+    return LoadOptions(
+        users=len(Visitor.everyone), seconds=given.seconds or None, **{name: value for name, value in vars(given).items() if name in names}
+    )
+
+
 def _add_arguments(parser: Any) -> None:
     default = LoadOptions()
     # Locust alone would begin with one user, and let others come one per second
@@ -207,6 +227,11 @@ def _add_arguments(parser: Any) -> None:
     parser.add_argument("--seconds", type=float, default=0.0, help="How long; 0: until stopped (constant shape only)")
     parser.add_argument("--timeout", type=float, default=default.timeout, help="Seconds after which a user gives a request up")
     parser.add_argument("--in-flight", type=int, default=default.in_flight, help="Requests under way at once; more are not sent")
+    parser.add_argument("--group-header", default="", help="Header by which a group of users tells that it is one, or cookie:NAME")
+    parser.add_argument("--group-value", default="", help="What the users of the group send in it")
+    parser.add_argument("--group-share", type=int, default=0, help="Percent of the users who belong to the group, chosen by the seed")
+    parser.add_argument("--cookies", action="store_true", help="Users keep the cookies that they are given")
+    parser.add_argument("--feedback", action="store_true", help="Users tell the model API what was right, after each answer")
     parser.add_argument("--requests", default="", include_in_web_ui=False, help="CSV file to which every request is appended")
     parser.add_argument("--parent", type=int, default=0, include_in_web_ui=False, help="End with the process of this id")
 

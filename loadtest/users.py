@@ -52,6 +52,9 @@ class UsersProcess:
         command += ["--exit-code-on-error", "0", "--parent", str(os.getpid())]
         command += ["--rate", repr(options.rate), "--seed", str(options.seed), "--shape", options.shape]
         command += ["--seconds", repr(options.seconds or 0.0), "--timeout", repr(options.timeout), "--in-flight", str(options.in_flight)]
+        command += [f"--group-header={options.group_header}", f"--group-value={options.group_value}"]
+        command += ["--group-share", str(options.group_share)]
+        command += ["--cookies"] * options.cookies + ["--feedback"] * options.feedback
         command += ["--cases", str(cases.absolute()), "--requests", str(log.absolute())]
         try:
             RequestLog(log).close()

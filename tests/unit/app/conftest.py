@@ -16,16 +16,17 @@ from tests.unit.app.replica import Replica
 
 ClientFactory = Callable[..., Client]
 ReplicaFactory = Callable[..., Replica]
+Loaded = Callable[[str], Model]
 
 
 @pytest.fixture(scope="session")
-def loaded(store: Path) -> Callable[[str], Model]:
+def loaded(store: Path) -> Loaded:
     """Each version, loaded at most once."""
     return cache(lambda version: load(store, version))
 
 
 @pytest.fixture
-def client(loaded: Callable[[str], Model]) -> ClientFactory:
+def client(loaded: Loaded) -> ClientFactory:
     """A client of the API in this process, by version; see `create_app` for the options."""
 
     def make(version: str = "v2", *, drain: Drain | None = None, faults: Faults | None = None, max_body_bytes: int = 65536) -> Client:

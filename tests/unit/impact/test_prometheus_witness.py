@@ -87,6 +87,7 @@ def test_restarts_never_add_what_did_not_happen(steps: list[tuple[int, bool]]) -
         ("age", 'time() - timestamp(up{job="model-api"})'),
         ("scrapes", 'up{job="model-api",slot="blue"}[1500ms]'),
         ("requests", 'model_api_requests_total{job="model-api",slot="blue",handler="/predict",mirrored="false"}[1500ms]'),
+        ("dropped", 'sum by (slot) (model_api_prediction_log_dropped_total{job="model-api"})'),
         ("mirrored", 'sum(model_api_requests_total{job="model-api",slot="blue",mirrored="true"})'),
     ],
 )
@@ -95,7 +96,7 @@ def test_what_is_asked(query: str, promql: str) -> None:
 
 
 def test_every_query_is_tested_as_text() -> None:
-    assert set(PROMQL) == {"up", "age", "scrapes", "requests", "mirrored"}
+    assert set(PROMQL) == {"up", "age", "scrapes", "requests", "mirrored", "dropped"}
 
 
 class Lab:

@@ -66,7 +66,8 @@ def test_a_person_can_set_the_load_in_the_form_and_start_and_stop_it(server: Ser
     shown = {name: option["default_value"] for name, option in form["extra_options"].items()}
     cases = str(tmp_path / "holdout.csv")
     limits = {"timeout": 5.0, "in_flight": 500}
-    assert shown == {"rate": 50.0, "seed": 1, "shape": "constant", "seconds": 0.0, "cases": cases} | limits
+    identity = {"group_header": "", "group_value": "", "group_share": 0, "cookies": False, "feedback": False}
+    assert shown == {"rate": 50.0, "seed": 1, "shape": "constant", "seconds": 0.0, "cases": cases} | limits | identity
     assert (form["num_users"], form["spawn_rate"]) == (100, 100)
 
     log = tmp_path / "requests.csv"

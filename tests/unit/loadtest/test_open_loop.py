@@ -18,7 +18,7 @@ from strategies.userlog import REQUEST_ID_HEADER, SLOT_HEADER, VERSION_HEADER, R
 from tests.unit.loadtest.load import number, put_load, rows, seconds, users, wait_for
 from tests.unit.loadtest.server import Request, Server, case, reply, serve
 
-BRIEF = LoadOptions(rate=60, users=8, seed=7, seconds=1.2, timeout=2.0)
+BRIEF = LoadOptions(rate=60, users=8, seed=7, seconds=1.2, timeout=2.0, cookies=True)
 
 
 async def attentive(request: Request) -> bytes:
