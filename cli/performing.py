@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 
+from cli.live import Display, Talk
 from cli.settings import Settings, settings
 from strategies.errors import Interrupted, LabError, UsageError
 from strategies.events import Ended, Outcome
@@ -38,6 +39,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         from_version: only for a lab of the run's own; empty for the default.
         force: the version may be stable already.
         supersede: a rollout that is under way is ended first.
+        talk: how much is said while it runs.
     """
 
     plan: Callable[[Stable], Plan]
@@ -49,6 +51,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     force: bool = False
     supersede: bool = False
+    talk: Talk = Talk.NORMAL
 
 
 def perform(asked: Asked, *, as_json: bool) -> None:
@@ -60,7 +63,6 @@ def perform(asked: Asked, *, as_json: bool) -> None:
     # nonsense is refused before anything is started
     asked.plan(Stable(slot=Slot.BLUE, release=Release(version=asked.from_version or FIRST_VERSION, replicas=DEFAULT_REPLICAS)))
     from cli.clock import SystemClock
-    from cli.live import Display
     from cli.lock import exclusive
     from cli.recovery import end_dead_run, end_live_holder
     from cli.reports import show
@@ -68,7 +70,7 @@ def perform(asked: Asked, *, as_json: bool) -> None:
     from impact.rundir import RunFolder
 
     places, clock = settings(), SystemClock()
-    display = Display()
+    display = Display(asked.talk)
     clock.say = display.say
     with clock.listening(), ExitStack() as held:
         if asked.supersede:

@@ -186,6 +186,7 @@ def _carry_out(common: Common, plan: Callable[[Stable], Plan], load: LoadOptions
         port=common.port,
         force=common.force,
         supersede=common.supersede,
+        talk=common.talk(),
     )
     if common.dry_run:
         print_plan(asked, as_json=common.as_json)
