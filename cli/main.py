@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from contextlib import suppress
+from typing import Annotated
 
 import typer
 
@@ -35,6 +36,16 @@ app.command()(reports.runs)
 app.command()(reports.report)
 app.add_typer(model.app, name="model")
 app.command()(doctor.doctor)
+
+
+@app.command("dashboard")
+def show_dashboard(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The page's loopback port; 0 for a free one.")] = 0,
+) -> None:
+    """Show the runs in a browser, and a rollout while it runs; Ctrl-C ends it."""
+    from cli.dashboard import serve
+
+    serve(port)
 
 
 def main() -> None:
