@@ -12,7 +12,7 @@ def test_a_running_rollout_is_shown_and_aborted_from_its_page_alone(labctl: Labc
     with labctl.started("dashboard") as dashboard, labctl.started("rollout", "canary", *quick) as rollout:
         assert dashboard.stdout is not None
         address = dashboard.stdout.readline().strip()
-        labctl.wait_for_step("analyse")
+        labctl.wait_for_step("analyse", 120)
         name = next(labctl.runs.glob("*/plan.json")).parent.name
         with httpx.Client(base_url=address, trust_env=False, timeout=60) as browser:
             labctl.wait_for("page", lambda: _answers(browser), 20)
