@@ -8,9 +8,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := app strategies platforms impact loadtest cli tests
+SOURCES := app strategies platforms impact loadtest cli dashboards tests
 
-.PHONY: help setup setup-dev demo test check bench e2e-all lock schema clean
+.PHONY: help setup setup-dev demo test check bench e2e-kind e2e-all kind-up kind-down dashboards manifests lock schema clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,11 +39,21 @@ demo: setup ## a measured canary on this machine, then nothing is left running
 	@test -f models/v1/model.json -a -f models/v2/model.json || $(BIN)/labctl model train v1 v2
 	@LAB_HOME=.lab/demo $(BIN)/labctl rollout canary --weight 10
 
-test: setup-dev ## unit and contract tests, and one real rollout per promise
-	$(BIN)/pytest -m "not everything"
+test: setup-dev ## unit and contract tests, and one real rollout per promise, on this machine
+	$(BIN)/pytest -m "not everything and not cluster"
 
-e2e-all: setup-dev ## all end-to-end tests, also those that take long
-	$(BIN)/pytest tests/e2e
+e2e-kind: setup-dev ## the tests on a real cluster; they make one and delete it (needs Docker, kind, kubectl, helm, istioctl)
+	$(BIN)/pytest -m "cluster and not everything"
+
+e2e-all: setup-dev ## all end-to-end tests, also those that take long, here and on a cluster
+	$(BIN)/pytest -m "everything or cluster" tests
+
+kind-up: setup ## the lab on a kind cluster
+	@test -f models/v1/model.json -a -f models/v2/model.json || $(BIN)/labctl model train v1 v2
+	@$(BIN)/labctl up --platform kind
+
+kind-down: setup ## delete it again
+	@$(BIN)/labctl down --platform kind
 
 check: setup-dev ## types, lint, import rules, generated files
 	$(BIN)/ruff check $(SOURCES)
@@ -52,6 +62,14 @@ check: setup-dev ## types, lint, import rules, generated files
 	$(BIN)/lint-imports
 	@$(BIN)/python -m impact.summary_schema > $(VENV)/summary.schema.json
 	diff -u docs/summary.schema.json $(VENV)/summary.schema.json
+	$(BIN)/python -m dashboards --check
+	$(BIN)/labctl render --check
+
+dashboards: setup-dev ## make Grafana's dashboards anew
+	$(BIN)/python -m dashboards
+
+manifests: setup ## make Istio's manifests of each strategy anew
+	$(BIN)/labctl render
 
 schema: setup ## make docs/summary.schema.json anew
 	$(BIN)/python -m impact.summary_schema > docs/summary.schema.json

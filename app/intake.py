@@ -17,6 +17,25 @@ from app.card import ModelCard
 Body = TypeVar("Body", bound=BaseModel)
 
 
+async def read_bounded(request: Request, max_body_bytes: int, advice: str) -> bytes:
+    """A request's body.
+
+    Raises:
+        HTTPException: 413 with `advice` if it is too long, 400 if its client left.
+    """
+    body = bytearray()
+    try:
+        # counted as it comes, so that a body without a content-length is bounded as well
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_body_bytes:
+                raise HTTPException(413, f"the body is longer than {max_body_bytes} bytes: {advice}")
+    except ClientDisconnect as exc:
+        # nobody will read this, but the metrics must not charge the model with a 500
+        raise HTTPException(400, "the client left before its body was whole") from exc
+    return bytes(body)
+
+
 class Intake:
     """Reads requests of the form `{"features": {name: number}}` for one model.
 
@@ -68,17 +87,7 @@ async def read_json(request: Request, max_body_bytes: int) -> bytes:
     """
     if request.headers.get("content-type", "application/json").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send the body as application/json")
-    body = bytearray()
-    try:
-        # counted as it comes, so that a body without a content-length is bounded as well
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > max_body_bytes:
-                raise HTTPException(413, f"the body is longer than {max_body_bytes} bytes: send one case per request")
-    except ClientDisconnect as exc:
-        # nobody will read this, but the metrics must not charge the model with a 500
-        raise HTTPException(400, "the client left before its body was whole") from exc
-    return bytes(body)
+    return await read_bounded(request, max_body_bytes, "send one case per request")
 
 
 def validated(kind: type[Body], body: bytes) -> Body:

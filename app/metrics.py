@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.card import ModelCard
 
-PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 PREDICT = "/predict"
 
 BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0)
@@ -79,11 +79,12 @@ class Metrics:
         self._requests.labels(**of, code=str(code)).inc()
         self._duration.labels(**of).observe(seconds)
 
-    def predicted(self, prediction: str, score: float, *, mirrored: bool) -> None:
-        """One prediction has been made, with `score` (0..1) as the probability of its class."""
+    def predicted(self, prediction: str, *scores: float, mirrored: bool) -> None:
+        """Predictions of this class have been made, each with its score, the probability (0..1) of the class."""
         of = {**self._own, "mirrored": str(mirrored).lower()}
-        self._predictions.labels(**of, prediction=prediction).inc()
-        self._score.labels(**of).observe(score)
+        self._predictions.labels(**of, prediction=prediction).inc(len(scores))
+        for score in scores:
+            self._score.labels(**of).observe(score)
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format 0.0.4, which every Prometheus reads."""

@@ -1,5 +1,7 @@
 """The answers of the API, as they go over the wire and into its OpenAPI description."""
 
+from datetime import datetime
+
 from pydantic import BaseModel, Field
 
 
@@ -46,3 +48,56 @@ class Invalid(BaseModel):
     """What is wrong with each field."""
 
     detail: list[FieldProblem]
+
+
+class Failure(BaseModel):
+    """What is wrong, in one sentence, as the Open Inference Protocol has it."""
+
+    error: str
+
+
+class Tensor(BaseModel):
+    """A tensor's name and form; -1 is any number of rows."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    """What a model takes and gives."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    parameters: dict[str, list[str]] = Field(description="the names of the input's columns, and of the probabilities'")
+
+
+class ServerMetadata(BaseModel):
+    """What a server can do."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class BatchPrediction(BaseModel):
+    """A prediction that a batch made, or why it could not."""
+
+    input_digest: str = Field(description="sha256 of the file of observations")
+    row: int = Field(description="in that file, from 0")
+    model: str
+    version: str
+    prediction: str | None = Field(description="the likeliest class; null if the row was refused")
+    probability: float | None = Field(description="of that class")
+    refusal: str | None = Field(description="why the row could not be predicted")
+    predicted_at: datetime
+
+
+class PredictionPage(BaseModel):
+    """Some predictions."""
+
+    predictions: list[BatchPrediction]
+    next_cursor: int | None = Field(description="where the next page begins; null on the last one")

@@ -54,18 +54,28 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     from app.api import create_app  # noqa: PLC0415  see above
     from app.draining import DrainingServer  # noqa: PLC0415  see above
     from app.faults import Faults  # noqa: PLC0415  see above
+    from app.loading import load_from  # noqa: PLC0415  see above
     from app.log_databases import database  # noqa: PLC0415  see above
     from app.prediction_log import PredictionLog  # noqa: PLC0415  see above
     from app.signature import Drain  # noqa: PLC0415  see above
-    from app.store import load  # noqa: PLC0415  see above
 
     log = PredictionLog(database(settings.prediction_log)) if settings.prediction_log else None
-    model = load(settings.store, settings.version)
+    model = load_from(settings.store, settings.version, settings.sha256)
     # the way a request goes: the first one through the thread pool would otherwise wait 10 ms for it to be set up
     anyio.run(anyio.to_thread.run_sync, model.predict, model.card.example)
     drain = Drain()
     faults = Faults(settings.error_ratio, settings.latency_seconds)
-    app = create_app(model, slot=settings.slot, drain=drain, faults=faults, max_body_bytes=settings.max_body_bytes, log=log)
+    app = create_app(
+        model,
+        slot=settings.slot,
+        drain=drain,
+        faults=faults,
+        max_body_bytes=settings.max_body_bytes,
+        log=log,
+        api_key=settings.api_key.get_secret_value(),
+        database=settings.database.get_secret_value(),
+        origins=[origin for origin in settings.cors_origins.split(",") if origin],
+    )
     config = uvicorn.Config(
         app,
         http="httptools",

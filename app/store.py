@@ -29,26 +29,64 @@ def versions(store: Path) -> list[str]:
     return sorted(card.parent.name for card in store.glob(f"*/{CARD_FILE}") if VERSION.fullmatch(card.parent.name))
 
 
+def check_name(version: str) -> None:
+    """Refuse what cannot be a version.
+
+    Raises:
+        StoreRefused: it is no plain name, and could lead out of the store.
+    """
+    if not VERSION.fullmatch(version):
+        raise StoreRefused(f"{version!r} cannot be a version: use letters, digits, '.', '_' and '-', at most 63")
+
+
 def read_card(store: Path, version: str) -> ModelCard:
     """What is told about a version, without touching its model.
 
     Raises:
         StoreRefused: there is no such version, or its card cannot be read.
     """
-    if not VERSION.fullmatch(version):
-        raise StoreRefused(f"{version!r} cannot be a version: use letters, digits, '.', '_' and '-', at most 63")
+    check_name(version)
     path = store / version / CARD_FILE
     try:
-        return ModelCard.model_validate_json(path.read_bytes()).model_copy(update={"version": version})
+        content = path.read_bytes()
     except FileNotFoundError as exc:
         held = ", ".join(versions(store)) or "nothing"
         raise StoreRefused(f"the store {store} has no version {version} (it holds {held}): train it, or name another") from exc
     except OSError as exc:
         raise StoreRefused(f"{path} cannot be read ({exc.strerror}): make it readable, or train {version} again") from exc
+    return parse_card(content, version, str(path))
+
+
+def parse_card(content: bytes, version: str, place: str) -> ModelCard:
+    """A card from its bytes; `place` is where they are from, for the sentence if they are no card.
+
+    Raises:
+        StoreRefused: they are no card.
+    """
+    try:
+        return ModelCard.model_validate_json(content).model_copy(update={"version": version})
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise StoreRefused(f"{path} is no model card ({where}: {first['msg']}): train {version} again") from exc
+        raise StoreRefused(f"{place} is no model card ({where}: {first['msg']}): train {version} again") from exc
+
+
+def read_model(store: Path, card: ModelCard) -> bytes:
+    """The bytes of a version's model, checked against its card.
+
+    Raises:
+        StoreRefused: they are missing, unreadable, or not those that the card tells of.
+    """
+    # named by its digest where it was published, see app/stores
+    by_digest = store / card.version / f"{card.sha256}.joblib"
+    path = by_digest if by_digest.is_file() else store / card.version / MODEL_FILE
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise StoreRefused(f"{path} cannot be read ({exc.strerror}): train {card.version} again") from exc
+    if hashlib.sha256(content).hexdigest() != card.sha256:
+        raise StoreRefused(f"{path} is not the file that {CARD_FILE} tells of (its sha256 differs): train {card.version} again")
+    return content
 
 
 def load(store: Path, version: str) -> Model:
@@ -59,21 +97,32 @@ def load(store: Path, version: str) -> Model:
             scikit-learn, or fails on its own example.
     """
     card = read_card(store, version)
+    check_libraries(card)
+    return revive(card, read_model(store, card))
+
+
+def check_libraries(card: ModelCard) -> None:
+    """Refuse a model that this scikit-learn may misread.
+
+    Raises:
+        StoreRefused: it was made by another one.
+    """
     here = libraries_here()["scikit-learn"]
     if (made_by := card.libraries.get("scikit-learn")) != here:
-        raise StoreRefused(f"{version} was made by scikit-learn {made_by} and this is {here}: train it again, or install {made_by}")
-    path = store / version / MODEL_FILE
-    try:
-        content = path.read_bytes()
-    except OSError as exc:
-        raise StoreRefused(f"{path} cannot be read ({exc.strerror}): train {version} again") from exc
-    if hashlib.sha256(content).hexdigest() != card.sha256:
-        raise StoreRefused(f"{path} is not the file that {CARD_FILE} tells of (its sha256 differs): train {version} again")
+        raise StoreRefused(f"{card.version} was made by scikit-learn {made_by} and this is {here}: train it again, or install {made_by}")
+
+
+def revive(card: ModelCard, content: bytes) -> Model:
+    """Unpickle bytes whose digest has been checked, and try the model on its example.
+
+    Raises:
+        StoreRefused: they cannot be unpickled, or the model fails on its own example.
+    """
     try:
         model = Model(card, joblib.load(io.BytesIO(content)))
         model.predict(card.example)
     except PredictionFailed as exc:
-        raise StoreRefused(f"{version} fails on its own example: train it again ({exc.__cause__})") from exc
+        raise StoreRefused(f"{card.version} fails on its own example: train it again ({exc.__cause__})") from exc
     except Exception as exc:  # unpickling raises whatever the pickle's classes raise
-        raise StoreRefused(f"{path} cannot be unpickled ({type(exc).__name__}: {exc}): train {version} again") from exc
+        raise StoreRefused(f"the model {card.version} cannot be unpickled ({type(exc).__name__}: {exc}): train it again") from exc
     return model

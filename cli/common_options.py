@@ -6,6 +6,7 @@ Typer reads a function's signature, so the signature is put together: a strategy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -13,6 +14,7 @@ from typer.models import OptionInfo
 
 from cli.live import Talk
 from cli.parameters import duration
+from cli.platforms import PlatformOption
 from strategies.errors import UsageError
 from strategies.run import JudgeOptions, LoadOptions
 
@@ -21,6 +23,13 @@ def seconds(help_text: str, *names: str, default: str | bool = False) -> OptionI
     """An option that is given as 500ms, 30s or 2m; `default` is how the help writes its default."""
     option: OptionInfo = typer.Option(*names, parser=duration, metavar="DURATION", help=help_text, show_default=default)
     return option
+
+
+class Drift(StrEnum):
+    """What to do when somebody else changes the routes."""
+
+    STOP = "stop"
+    RECLAIM = "reclaim"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +52,10 @@ class Common:
     port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port where no lab runs yet; 0 for a free one.")] = 0
     force: Annotated[bool, typer.Option("--force", help="Roll out what is stable already beside itself: an A/A run.")] = False
     supersede: Annotated[bool, typer.Option("--supersede", help="End a rollout that is under way first, instead of being refused.")] = False
+    platform: PlatformOption = ""
+    on_drift: Annotated[
+        Drift, typer.Option(help="When somebody else changes the routes on a cluster: stop and go back, or reclaim them and go on.")
+    ] = Drift.STOP
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the routes; touch nothing.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while it runs, only what it cost.")] = False

@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
+from contextlib import suppress
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -20,7 +20,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from cli.lock import held, read_holder
+from cli.clock import SystemClock
+from cli.labs import Lab, lab_on
+from cli.platforms import choose
 from cli.recovery import live_run
 from cli.settings import Settings, settings
 from cli.steering import ask
@@ -44,6 +46,7 @@ class Pages:
 
     def __init__(self, places: Settings, token: str) -> None:
         self._places = places
+        self._lab = lab_on(choose(""), places, SystemClock())
         self._token = token
 
     def app(self) -> Starlette:
@@ -76,16 +79,16 @@ class Pages:
         """Pass a person's word on to the labctl that performs the run."""
         if not secrets.compare_digest(request.headers.get("x-lab-token", ""), self._token):
             return PlainTextResponse("this page is from another start of labctl dashboard; load it anew", 403)
-        name, folder, alive = request.path_params["command"], self._folder(request), live_run(self._places)
+        name, folder, alive = request.path_params["command"], self._folder(request), live_run(self._lab)
         if name not in COMMANDS:
             raise UsageError(f"{name} is no command; there are {', '.join(COMMANDS)}")
         if alive is None or alive.path.resolve() != folder.path.resolve():
             raise UsageError(f"{folder.path.name} is not under way, so there is nothing to {name}")
         command = COMMANDS[name]
         if command:
-            ask(command)
+            ask(command, self._lab)
         else:
-            _abort(self._places.home)
+            _abort(self._lab)
         return PlainTextResponse(f"asked to {name}")
 
     async def _notices(self, folder: RunFolder) -> AsyncIterator[str]:
@@ -134,9 +137,11 @@ def serve(port: int) -> None:
     uvicorn.run(app, host="127.0.0.1", port=chosen, log_level="warning", timeout_graceful_shutdown=1)
 
 
-def _abort(home: Path) -> None:
-    holder = read_holder(home)
-    if holder and held(home):
+def _abort(lab: Lab) -> None:
+    holder = lab.holder()
+    if holder is None or holder.pid is None:
+        raise UsageError("the labctl that performs it runs on another machine: end it by `labctl abort`")
+    with suppress(ProcessLookupError):
         os.kill(holder.pid, signal.SIGTERM)
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cli.labs import lab_on
+from cli.platforms import ContextOption, NamespaceOption, PlatformOption, choose
 from cli.settings import settings
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -14,21 +16,34 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 def up(
     version: Annotated[str, typer.Option(help="The version to serve first.")] = "v1",
     replicas: Annotated[int, typer.Option(min=1, help="How many replicas all the traffic needs.")] = 2,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's loopback port; 0 for a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's loopback port; 0 for a free one, on kind for 8080.")] = 0,
+    platform: PlatformOption = "",
+    context: ContextOption = "",
+    namespace: NamespaceOption = "",
     as_json: Json = False,
 ) -> None:
     """Start a lab: the model API behind a proxy, watched by Prometheus. A second call changes nothing."""
+    chosen = choose(platform, context, namespace, port=port)
+    if chosen.kubernetes:
+        from cli.cluster_up import up_on_cluster
+
+        up_on_cluster(chosen, version=version, replicas=replicas, as_json=as_json)
+    else:
+        _up_here(version=version, replicas=replicas, port=port, as_json=as_json)
+
+
+def _up_here(*, version: str, replicas: int, port: int, as_json: bool) -> None:
     from cli.clock import SystemClock
     from cli.live import Display
+    from cli.local_lab import LocalLab, start_lab
     from cli.lock import exclusive
     from cli.recovery import end_dead_run
-    from cli.session import start_lab
     from platforms.local import lab as local
     from platforms.local.state import StateFile
 
     places, clock, display = settings(), SystemClock(), Display()
     with clock.listening(), exclusive(places.home, "labctl up"):
-        end_dead_run(places, clock, display)
+        end_dead_run(LocalLab(places, clock), places, clock, display)
         found = StateFile(places.home).read()
         if found and not local.complete(found):
             display.say("the lab that is here is not whole; it is ended and started anew")
@@ -49,8 +64,18 @@ def up(
             print(f"  {name:<11}{urls[name]}")
 
 
-def down() -> None:
+def down(platform: PlatformOption = "", context: ContextOption = "", namespace: NamespaceOption = "") -> None:
     """End the lab and everything that it runs; the runs and the models stay."""
+    chosen = choose(platform, context, namespace)
+    if chosen.kubernetes:
+        from cli.cluster_up import down_on_cluster
+
+        down_on_cluster(chosen)
+    else:
+        _down_here()
+
+
+def _down_here() -> None:
     from cli.clock import SystemClock
     from cli.lock import exclusive
     from platforms.local import lab as local
@@ -63,11 +88,12 @@ def down() -> None:
     print("down; nothing is left running")
 
 
-def status(as_json: Json = False) -> None:
+def status(platform: PlatformOption = "", context: ContextOption = "", namespace: NamespaceOption = "", as_json: Json = False) -> None:
     """Tell what runs, who gets the traffic, and whether a rollout is under way or was left behind."""
-    from cli.status import describe, tell
+    from cli.clock import SystemClock
+    from cli.status import tell
 
-    found = describe(settings())
+    found = lab_on(choose(platform, context, namespace), settings(), SystemClock()).describe()
     if as_json:
         print(json.dumps(found, indent=2))
     else:

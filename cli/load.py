@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from cli.labs import lab_on
 from cli.parameters import duration
+from cli.platforms import PlatformOption, choose
 from cli.settings import settings
 from strategies.errors import CouldNotRun
 
@@ -16,18 +18,17 @@ def load(
     shape: Annotated[str, typer.Option(help="How the rate moves: constant, steps, ramp or spike.")] = "constant",
     users: Annotated[int, typer.Option(min=1, help="How many users share the requests.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the users' schedule.")] = 1,
+    platform: PlatformOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False,
 ) -> None:
     """Put load on the lab that runs, without a rollout."""
     from cli.clock import SystemClock
     from cli.live import Display
-    from cli.lock import exclusive
     from cli.performing import stable_now
     from cli.recovery import end_dead_run
     from cli.reports import show
     from cli.session import carry_out
     from impact.rundir import RunFolder, run_id
-    from platforms.local.state import StateFile
     from strategies.plan import Hold, Plan
     from strategies.run import JudgeOptions, LoadOptions, Run
 
@@ -35,18 +36,19 @@ def load(
         raise typer.BadParameter(f"{shape!r} is no shape; take constant, steps, ramp or spike")
     places, clock, display = settings(), SystemClock(), Display()
     clock.say = display.say
-    with clock.listening(), exclusive(places.home, "labctl load"):
-        end_dead_run(places, clock, display)
-        lab = StateFile(places.home).read()
-        if lab is None:
+    lab = lab_on(choose(platform), places, clock)
+    with clock.listening(), lab.exclusive("labctl load"):
+        end_dead_run(lab, places, clock, display)
+        found = lab.serving()
+        if found is None:
             raise CouldNotRun("no lab runs here; start one with `labctl up`")
-        stable, started = stable_now(lab), clock.now()
+        stable, started = stable_now(found), clock.now()
         version = stable.release.version
         run = Run(
             id=run_id(started, "load", version, ""),
             started=started,
             command=("labctl", *sys.argv[1:]),
-            platform="local",
+            platform=lab.name,
             from_version=version,
             to_version=version,
             stable=stable.slot,
@@ -57,6 +59,6 @@ def load(
             timeout=60.0,
         )
         folder = RunFolder.create(places.runs, run)
-        summary = carry_out(folder, places, clock, display)
+        summary = carry_out(folder, lab, places, clock, display)
     show(folder, summary, as_json=as_json)
     raise typer.Exit(3 if summary.exit_code is None else summary.exit_code)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cli import doctor, lab, load, model, recovery, reports, rollout, steering
+from cli import doctor, lab, load, model, predict, recovery, render, reports, rollout, serve, steering
 from cli.settings import settings
 from strategies.errors import LabError
 
@@ -35,6 +35,9 @@ app.command()(load.load)
 app.command()(reports.runs)
 app.command()(reports.report)
 app.add_typer(model.app, name="model")
+app.add_typer(predict.app, name="predict")
+app.add_typer(serve.app, name="serve")
+app.command()(render.render)
 app.command()(doctor.doctor)
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 
+from cli.labs import lab_on
 from cli.live import Display, Talk
+from cli.platforms import choose
 from cli.settings import Settings, settings
 from strategies.errors import Interrupted, LabError, UsageError
 from strategies.events import Ended, Outcome
@@ -18,7 +20,7 @@ from strategies.traffic import Slot
 
 if TYPE_CHECKING:
     from cli.clock import SystemClock
-    from platforms.local.state import Lab
+    from cli.labs import Lab, Serving
 
 DEFAULT_REPLICAS = 2
 FIRST_VERSION = "v1"
@@ -40,6 +42,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         force: the version may be stable already.
         supersede: a rollout that is under way is ended first.
         talk: how much is said while it runs.
+        reclaim: what somebody else changes in the routes is taken back on the way forward too.
     """
 
     plan: Callable[[Stable], Plan]
@@ -52,6 +55,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
     supersede: bool = False
     talk: Talk = Talk.NORMAL
+    platform: str = ""
+    reclaim: bool = False
 
 
 def perform(asked: Asked, *, as_json: bool) -> None:
@@ -63,51 +68,43 @@ def perform(asked: Asked, *, as_json: bool) -> None:
     # nonsense is refused before anything is started
     asked.plan(Stable(slot=Slot.BLUE, release=Release(version=asked.from_version or FIRST_VERSION, replicas=DEFAULT_REPLICAS)))
     from cli.clock import SystemClock
-    from cli.lock import exclusive
     from cli.recovery import end_dead_run, end_live_holder
     from cli.reports import show
-    from cli.session import carry_out, start_lab
+    from cli.session import carry_out
     from impact.rundir import RunFolder
 
     places, clock = settings(), SystemClock()
     display = Display(asked.talk)
     clock.say = display.say
+    lab = lab_on(choose(asked.platform), places, clock, reclaim=asked.reclaim)
     with clock.listening(), ExitStack() as held:
-        if asked.supersede:
-            end_live_holder(places, clock, display)
-        held.enter_context(exclusive(places.home, f"labctl {' '.join(sys.argv[1:])}"))
-        end_dead_run(places, clock, display)
-        folder = RunFolder.create(places.runs, _run(asked, places, clock))
+        ended = end_live_holder(lab, clock, display) if asked.supersede else True
+        held.enter_context(lab.exclusive(f"labctl {' '.join(sys.argv[1:])}", take_over=not ended))
+        end_dead_run(lab, places, clock, display)
+        run = _run(asked, lab, places, clock)
+        lab.offer(asked.to_version)
+        folder = RunFolder.create(places.runs, run)
         try:
             if folder.run.owns_lab:
                 display.say(f"no lab runs here, so one is started for this rollout, with {folder.run.from_version}")
-                start_lab(
-                    places,
-                    version=folder.run.from_version,
-                    replicas=folder.run.plan.replicas,
-                    port=asked.port,
-                    clock=clock,
-                    say=display.say,
-                    run=str(folder.path),
-                )
+                lab.start(folder.run.from_version, replicas=folder.run.plan.replicas, port=asked.port, run=str(folder.path))
         except LabError as error:
             outcome = Outcome.INTERRUPTED if isinstance(error, Interrupted) else Outcome.ERROR
             folder.write(Ended(at=clock.now(), outcome=outcome, exit_code=error.exit_code, reason=str(error)))
             raise
-        summary = carry_out(folder, places, clock, display)
+        summary = carry_out(folder, lab, places, clock, display)
     show(folder, summary, as_json=as_json)
     raise typer.Exit(3 if summary.exit_code is None else summary.exit_code)
 
 
 def print_plan(asked: Asked, *, as_json: bool) -> None:
     """Print what would be done, and the routes of each change; nothing is touched."""
-    from platforms.local import envoy_config
-    from platforms.local.state import StateFile
+    from cli.clock import SystemClock
 
-    lab = StateFile(settings().home).read()
-    plan = asked.plan(stable_now(lab, asked.from_version))
+    lab = lab_on(choose(asked.platform), settings(), SystemClock())
+    plan = asked.plan(stable_now(lab.serving(), asked.from_version))
     if as_json:
-        routes = [envoy_config.routes(step.traffic) for step in plan.steps if isinstance(step, Route)]
+        routes = [lab.routes(step.traffic) for step in plan.steps if isinstance(step, Route)]
         print(msgspec.json.encode({"plan": plan, "routes": routes}).decode())
         return
     for heading, steps in (("steps", plan.steps), ("way back", plan.way_back)):
@@ -115,10 +112,10 @@ def print_plan(asked: Asked, *, as_json: bool) -> None:
         for number, step in enumerate(steps, start=1):
             print(f"  {number:2}  {title(step)}")
             if isinstance(step, Route):
-                print(_indented(msgspec.json.encode(envoy_config.routes(step.traffic))))
+                print(_indented(msgspec.json.encode(lab.routes(step.traffic))))
 
 
-def _run(asked: Asked, places: Settings, clock: "SystemClock") -> Run:
+def _run(asked: Asked, lab: "Lab", places: Settings, clock: "SystemClock") -> Run:
     """What is asked for, on the lab that is there or on one that will be started for it.
 
     Raises:
@@ -126,17 +123,16 @@ def _run(asked: Asked, places: Settings, clock: "SystemClock") -> Run:
     """
     from cli.session import require_version
     from impact.rundir import run_id
-    from platforms.local.state import StateFile
 
-    lab = StateFile(places.home).read()
-    if lab and asked.from_version:
+    found = lab.serving()
+    if found and asked.from_version:
         raise UsageError("a lab runs already, and --from is for a rollout that starts its own; leave it out, or `labctl down` first")
-    stable = stable_now(lab, asked.from_version)
+    stable = stable_now(found, asked.from_version)
     serving = stable.release.version
     require_version(places.store, asked.to_version, "--to")
     require_version(places.store, serving, "--from")
     plan, started = asked.plan(stable), clock.now()
-    if lab is None:
+    if found is None:
         # it will be started with what the rollout asks for, and that is what a way back in place leads to
         stable = msgspec.structs.replace(stable, release=Release(version=serving, replicas=plan.replicas))
         plan = asked.plan(stable)
@@ -147,7 +143,7 @@ def _run(asked: Asked, places: Settings, clock: "SystemClock") -> Run:
         id=run_id(started, plan.strategy, serving, asked.to_version),
         started=started,
         command=("labctl", *sys.argv[1:]),
-        platform="local",
+        platform=lab.name,
         from_version=serving,
         to_version=asked.to_version,
         stable=stable.slot,
@@ -156,21 +152,15 @@ def _run(asked: Asked, places: Settings, clock: "SystemClock") -> Run:
         load=asked.load,
         judge=asked.judge,
         timeout=asked.timeout,
-        owns_lab=lab is None,
+        owns_lab=found is None,
     )
 
 
-def stable_now(lab: "Lab | None", from_version: str = "") -> Stable:
+def stable_now(found: "Serving | None", from_version: str = "") -> Stable:
     """What serves now, or what a lab of the rollout's own will begin with."""
-    first = Release(version=from_version or FIRST_VERSION, replicas=DEFAULT_REPLICAS)
-    if lab is None:
-        return Stable(slot=Slot.BLUE, release=first)
-    from platforms.local.envoy_admin import EnvoyAdmin
-
-    traffic = EnvoyAdmin(lab.admin_port).traffic()
-    slot = traffic.stable if traffic else Slot.BLUE
-    replicas = lab.in_slot(slot)
-    return Stable(slot=slot, release=Release(version=replicas[0].version, replicas=len(replicas)) if replicas else first)
+    if found is None:
+        return Stable(slot=Slot.BLUE, release=Release(version=from_version or FIRST_VERSION, replicas=DEFAULT_REPLICAS))
+    return Stable(slot=found.stable, release=Release(version=found.version, replicas=found.replicas))
 
 
 def _indented(document: bytes) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.common_options import Common, seconds, with_common
+from cli.common_options import Common, Drift, seconds, with_common
 from cli.parameters import match_of, weights
 from cli.performing import Asked, Stable, perform, print_plan
 from strategies.ab_test import AbTestOptions
@@ -187,6 +187,8 @@ def _carry_out(common: Common, plan: Callable[[Stable], Plan], load: LoadOptions
         force=common.force,
         supersede=common.supersede,
         talk=common.talk(),
+        platform=common.platform,
+        reclaim=common.on_drift is Drift.RECLAIM,
     )
     if common.dry_run:
         print_plan(asked, as_json=common.as_json)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cli.clock import SystemClock
 from cli.exposing import exposing
+from cli.labs import Lab
 from cli.live import Display
 from cli.settings import Settings
 from cli.steering import FileControl
@@ -20,27 +21,25 @@ from impact.settlement import Settlement
 from impact.summary import Summary, summarise
 from impact.userlog import UserLog
 from impact.witness import UsersWitness
-from platforms.local import lab as local
-from platforms.local.platform import LocalPlatform
-from platforms.local.state import Lab
 from strategies.engine import Engine
 from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError, WitnessLost
 from strategies.events import AnyEvent, Ended, Noted, ObjectiveSet, StepEnded, StepStarted
 from strategies.groups import matched_by
-from strategies.plan import Analyse, Baseline, Plan, Promote, Release, Replace, Replacement, Step
-from strategies.traffic import Slot, Traffic
+from strategies.plan import Analyse, Baseline, Plan, Promote, Replace, Replacement, Step
 
 
 class Journal:
-    """Writes events into the run's folder, then shows them to those who watch."""
+    """Writes events into the run's folder, keeps them with the lab, then shows them to those who watch."""
 
-    def __init__(self, folder: RunFolder, *watchers: Callable[[AnyEvent], None]) -> None:
+    def __init__(self, folder: RunFolder, lab: Lab, *watchers: Callable[[AnyEvent], None]) -> None:
         self._folder = folder
+        self._lab = lab
         self._watchers = watchers
 
     def write(self, event: AnyEvent) -> None:
         """See `strategies.engine.Journal`."""
         self._folder.write(event)
+        self._lab.record(self._folder, event)
         for show in self._watchers:
             show(event)
 
@@ -59,45 +58,30 @@ def require_version(store: Path, version: str, option: str) -> None:
     )
 
 
-def start_lab(
-    places: Settings, *, version: str, replicas: int, port: int, clock: SystemClock, say: Callable[[str], None], run: str = ""
-) -> Lab:
-    """Start a lab and deploy its first version; nobody is there yet to be hurt, so no strategy is needed.
-
-    Raises:
-        UsageError: the store lacks the version.
-        CouldNotRun: it did not come up; nothing of it is left running.
-    """
-    require_version(places.store, version, "--from")
-    timeout = 60.0
-    local.start(places.home, store=places.store, port=port, clock=clock, timeout=timeout, say=say, run=run)
-    try:
-        platform = LocalPlatform(places.home, clock=clock, timeout=timeout)
-        platform.deploy(Slot.BLUE, Release(version=version, replicas=replicas))
-        platform.route(Traffic(stable=Slot.BLUE))
-    except BaseException:
-        # an interruption too: a lab that nobody asked to keep must not stay
-        local.stop(places.home, clock=clock)
-        raise
-    return platform.lab
-
-
 def carry_out(
-    folder: RunFolder, places: Settings, clock: SystemClock, display: Display, *, first: int = 0, give_up: LabError | None = None
+    folder: RunFolder,
+    lab: Lab,
+    places: Settings,
+    clock: SystemClock,
+    display: Display,
+    *,
+    first: int = 0,
+    give_up: LabError | None = None,
 ) -> Summary:
     """Carry a run out from step `first` on (or end it because of `give_up`), then write its summary and report.
 
-    The caller holds the lab's lock.
+    The caller is the only one who changes the lab.
     """
-    run = folder.run
-    local.note_run(places.home, str(folder.path))
-    platform = LocalPlatform(places.home, clock=clock, timeout=run.timeout)
-    log, events = UserLog(folder.requests), folder.events()
+    run, events = folder.run, folder.events()
     exposition = Exposition(run, folder.requests, events)
+    journal = Journal(folder, lab, display.show, exposition.show)
+    lab.note_run(folder)
+    platform = lab.connect(run.timeout, lambda text: journal.write(Noted(at=clock.now(), text=text)))
+    log = UserLog(folder.requests)
     cases = places.store / "holdout.csv"
     users = Users(folder, platform.gateway, platform.note_users, cases=cases)
     preview = PreviewUsers(folder, platform.gateway, clock, cases=cases)
-    prometheus = PrometheusWitness(f"http://127.0.0.1:{platform.lab.prometheus_port}")
+    prometheus = PrometheusWitness(platform.prometheus)
     witness = UsersWitness(
         run,
         log,
@@ -113,13 +97,17 @@ def carry_out(
         run.plan,
         platform=platform,
         witness=witness,
-        journal=Journal(folder, display.show, exposition.show),
+        journal=journal,
         clock=clock,
         timeout=run.timeout,
         promoted=promoted(run.plan, events),
         control=FileControl(folder.control),
     )
-    with _logging_to(folder.path / "labctl.log"), display.showing(folder, log, clock), exposing(exposition, places.home):
+    with (
+        _logging_to(folder.path / "labctl.log"),
+        display.showing(folder, log, clock),
+        exposing(exposition, lab.name, places.home, platform.prometheus),
+    ):
         try:
             _restore(witness, run.plan, events)
             if give_up is None:
@@ -134,9 +122,9 @@ def carry_out(
             preview.stop()
             users.stop()
     if run.owns_lab and not ended.left:
-        local.stop(places.home, clock=clock)
+        lab.stop()
     elif not ended.left:
-        local.note_run(places.home, "")
+        lab.note_run(None)
     return close(folder, ended)
 
 

@@ -1,51 +1,6 @@
 """What runs, told without touching anything."""
 
-from typing import Any
-
-from cli.settings import Settings
-
-Found = dict[str, Any]
-
-
-def describe(places: Settings) -> Found:
-    """The lab, its slots, who gets the traffic, and the run that changes it or that was left behind."""
-    from cli.lock import held, read_holder
-    from platforms.local import processes
-    from platforms.local.envoy_admin import EnvoyAdmin
-    from platforms.local.state import StateFile
-    from strategies.errors import ToolFailed
-    from strategies.traffic import Slot
-
-    lab = StateFile(places.home).read()
-    holder = read_holder(places.home) if held(places.home) else None
-    if lab is None:
-        return {"lab": None, "holder": holder.doing if holder else None}
-    admin = EnvoyAdmin(lab.admin_port)
-    try:
-        traffic, healthy = admin.traffic(), {host.port for host in admin.hosts() if host.healthy}
-    except ToolFailed:
-        traffic, healthy = None, set()
-    slots = {
-        slot.value: {
-            "role": str(traffic.role(slot)) if traffic else None,
-            "version": next((replica.version for replica in lab.in_slot(slot)), None),
-            "percent": traffic.percent(slot) if traffic else None,
-            "replicas": len(lab.in_slot(slot)),
-            "ready": sum(replica.port in healthy and processes.alive(replica.process) for replica in lab.in_slot(slot)),
-        }
-        for slot in Slot
-    }
-    return {
-        "lab": {
-            "gateway": f"http://127.0.0.1:{lab.gateway_port}",
-            "prometheus": f"http://127.0.0.1:{lab.prometheus_port}",
-            "processes": [{"name": p.name, "pid": p.pid, "alive": processes.alive(p)} for p in lab.processes()],
-        },
-        "slots": slots,
-        "holder": holder.doing if holder else None,
-        "run": lab.run or None,
-        "left_behind": bool(lab.run) and holder is None,
-    }
+from cli.labs import Found
 
 
 def tell(found: Found) -> None:

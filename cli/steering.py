@@ -1,14 +1,19 @@
 """`labctl pause` and `promote`: a word to a rollout that runs in another terminal. `resume` and `abort` are in cli/recovery.py."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
+from cli.labs import lab_on
+from cli.platforms import PlatformOption, choose
 from cli.settings import settings
 from strategies.errors import StoreRefused, UsageError
 from strategies.steering import Command
+
+if TYPE_CHECKING:
+    from cli.labs import Lab
 
 
 class FileControl:
@@ -38,21 +43,22 @@ class FileControl:
             return 0
 
 
-def pause() -> None:
+def pause(platform: PlatformOption = "") -> None:
     """Let a rollout that runs stay where it is; the candidate is judged on meanwhile."""
-    ask(Command.PAUSE)
+    ask(Command.PAUSE, _lab(platform))
     print("asked to pause; `labctl resume` goes on as planned, `labctl promote` at once, `labctl abort` ends it")
 
 
 def promote(
     full: Annotated[bool, typer.Option("--full", help="Wait for nothing any more, in this step and in all that follow.")] = False,
+    platform: PlatformOption = "",
 ) -> None:
     """Go on at once where a rollout waits: at a gate, in a pause, in an analysis or in a hold."""
-    ask(Command.PROMOTE_FULL if full else Command.PROMOTE)
+    ask(Command.PROMOTE_FULL if full else Command.PROMOTE, _lab(platform))
     print("asked to go on at once" + (", and to wait for nothing any more" if full else ""))
 
 
-def ask(command: Command) -> None:
+def ask(command: Command, lab: "Lab") -> None:
     """Leave a word for the rollout that runs.
 
     Raises:
@@ -60,7 +66,7 @@ def ask(command: Command) -> None:
     """
     from cli.recovery import live_run
 
-    folder = live_run(settings())
+    folder = live_run(lab)
     if folder is None:
         raise UsageError("no rollout is under way, so there is nothing to steer; `labctl status` shows what runs")
     try:
@@ -70,7 +76,16 @@ def ask(command: Command) -> None:
         raise StoreRefused(f"{folder.control} cannot be written ({error.strerror})") from error
 
 
-def undo(as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False) -> None:
+def _lab(platform: str) -> "Lab":
+    from cli.clock import SystemClock
+
+    return lab_on(choose(platform), settings(), SystemClock())
+
+
+def undo(
+    platform: PlatformOption = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False,
+) -> None:
     """Give everybody the version from before the last promotion again, without steps."""
     from cli.performing import Asked, Stable, perform
     from impact.rundir import RunFolder, list_runs
@@ -98,5 +113,6 @@ def undo(as_json: Annotated[bool, typer.Option("--json", help="One JSON document
         judge=JudgeOptions(),
         timeout=found.run.timeout,
         port=0,
+        platform=platform,
     )
     perform(asked, as_json=as_json)

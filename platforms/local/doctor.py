@@ -9,8 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
+from platforms.check import Check, checked
 from platforms.local import prometheus_binary
 
 if sys.platform != "win32":  # which has no such limits, and is to be told that by the doctor rather than by a traceback
@@ -27,22 +26,6 @@ DISK_BYTES = 1_000_000_000
 """For Prometheus (100 MB), its data and the logs of some runs."""
 OPEN_FILES = 1024
 """The proxy holds two connections for each of the 500 requests that may be in flight."""
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing the lab needs.
-
-    Attributes:
-        name: what it is.
-        ok: whether it will do.
-        found: what is there.
-        advice: what to do if it will not do; empty if it will.
-    """
-
-    name: str
-    ok: bool
-    found: str
-    advice: str = ""
 
 
 def checks(folder: Path | None = None) -> tuple[Check, ...]:
@@ -62,7 +45,7 @@ def checks(folder: Path | None = None) -> tuple[Check, ...]:
 
 def python(version: tuple[int, int, int]) -> Check:
     """The interpreter is new enough."""
-    return _check(
+    return checked(
         "Python",
         ok=version >= PYTHON,
         found=".".join(map(str, version)),
@@ -91,7 +74,7 @@ def operating_system(release: Mapping[str, str], machine: str) -> Check:
     else:
         ok = bool(family & {"debian", "ubuntu"}) and machine in {"x86_64", "aarch64"}
         found = f"{release.get('PRETTY_NAME', 'unknown')}, {machine}"
-    return _check(
+    return checked(
         "operating system",
         ok=ok,
         found=found,
@@ -113,7 +96,7 @@ def envoy_proxy(binary: Path | None) -> Check:
         else:
             version = re.search(r"version: \w+/([\d.]+)/", run.stdout)
             found = version[1] if version else f"another program ({binary})"
-    return _check(
+    return checked(
         "Envoy",
         ok=version is not None,
         found=found,
@@ -125,7 +108,7 @@ def envoy_proxy(binary: Path | None) -> Check:
 def prometheus() -> Check:
     """A Prometheus is on PATH or in the cache and runs."""
     binary = prometheus_binary.find()
-    return _check(
+    return checked(
         "Prometheus",
         ok=binary is not None,
         found=f"{prometheus_binary.version(binary)} ({binary})" if binary else "none on PATH or in the cache",
@@ -138,7 +121,7 @@ def prometheus() -> Check:
 def free_disk(folder: Path, needed: int = DISK_BYTES) -> Check:
     """Runs and Prometheus find room under `folder`; `needed` in bytes."""
     free = shutil.disk_usage(folder).free
-    return _check(
+    return checked(
         "free disk",
         ok=free >= needed,
         found=f"{free / 1e9:.1f} GB in {folder}",
@@ -155,18 +138,14 @@ def free_ports(host: str = "127.0.0.1") -> Check:
     except OSError as exc:
         found, ok = str(exc), False
     advice = f"let programs listen on {host}: a sandbox or a firewall forbids it, or every port is taken"
-    return _check("loopback ports", ok=ok, found=found, advice=advice)
+    return checked("loopback ports", ok=ok, found=found, advice=advice)
 
 
 def open_files(limit: int) -> Check:
     """A process may have enough files and connections open; `limit` is the soft one, negative for none."""
-    return _check(
+    return checked(
         "open files",
         ok=limit < 0 or limit >= OPEN_FILES,
         found="unlimited" if limit < 0 else str(limit),
         advice=f"run `ulimit -n {4 * OPEN_FILES}` in this shell first",
     )
-
-
-def _check(name: str, *, ok: bool, found: str, advice: str) -> Check:
-    return Check(name=name, ok=ok, found=found, advice="" if ok else advice)

@@ -58,6 +58,11 @@ class LocalPlatform:
         """The URL of the database in which replicas write down what they predicted."""
         return f"sqlite:///{self._folder.absolute() / PREDICTION_LOG}"
 
+    @property
+    def prometheus(self) -> str:
+        """Where Prometheus answers."""
+        return f"http://127.0.0.1:{self._lab.prometheus_port}"
+
     def note_users(self, pid: int | None, log: Path = Path()) -> None:
         """Write down the users' process, which is somebody else's child but runs on our account; None once it has ended."""
         users = None if pid is None else processes.named("users", pid, log)

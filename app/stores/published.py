@@ -1,0 +1,158 @@
+"""A published store: `<version>/<sha256>.joblib`, the payload, and `<version>/model.json`, the card that makes it a version.
+
+The payload is written first and under its digest, the card last and only if there is none: a reader meets a whole version
+or none, whenever a writer is killed and however many write at once, and what is published never changes. The digest in the
+card is the store's manifest: no byte of a payload that differs from it is unpickled.
+
+A folder that training wrote is read as well; there the payload is called `model.joblib`.
+"""
+
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from fsspec.implementations.local import LocalFileSystem
+
+from app.card import ModelCard
+from app.errors import StoreRefused, UnknownVersion
+from app.store import CARD_FILE, MODEL_FILE, VERSION, check_name, parse_card
+from app.stores.opening import open_store, reaching
+
+LONGEST_CARD = 1 << 20
+"""Bytes. A card has a few thousand; whatever is longer is something else, and not read to its end."""
+
+
+class PublishedStore:
+    """The versions behind one URL. Never lists the store unless asked to: it may hold very many.
+
+    Attributes:
+        url: as it was given, for sentences.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._files, self._root = open_store(url)
+
+    def versions(self) -> list[str]:
+        """What is published, by name.
+
+        Raises:
+            StoreRefused: the store does not exist or cannot be reached.
+        """
+        with reaching(self.url):
+            try:
+                entries = self._files.ls(self._root, detail=False, refresh=True)
+            except FileNotFoundError as exc:
+                raise StoreRefused(f"there is no store at {self.url}: `labctl model publish` makes it, in a bucket that exists") from exc
+            names = (str(entry).rstrip("/").rpartition("/")[2] for entry in entries)
+            return sorted(name for name in names if VERSION.fullmatch(name) and self._files.exists(self._place(name, CARD_FILE)))
+
+    def card(self, version: str) -> ModelCard:
+        """What is told about a version.
+
+        Raises:
+            UnknownVersion: it is not published here; a half-uploaded one is not.
+            StoreRefused: the store cannot be reached, or the card cannot be read.
+        """
+        check_name(version)
+        place = self._place(version, CARD_FILE)
+        with reaching(self.url):
+            try:
+                content = self._files.cat_file(place, start=0, end=LONGEST_CARD)
+            except FileNotFoundError as exc:
+                raise UnknownVersion(
+                    f"the store {self.url} has no version {version}: `labctl model publish` puts it there, `model list` says what it has"
+                ) from exc
+        return parse_card(content, version, f"{self.url}: {version}/{CARD_FILE}")
+
+    def model(self, card: ModelCard) -> bytes:
+        """The payload that a card tells of, checked against the card's digest.
+
+        Raises:
+            StoreRefused: it is missing or another one, or the store cannot be reached.
+        """
+        with reaching(self.url):
+            content = self._payload(card)
+        if hashlib.sha256(content).hexdigest() != card.sha256:
+            raise StoreRefused(
+                f"{self.url}: the payload of {card.version} is not what its card tells of (its sha256 differs): publish it again"
+            )
+        return content
+
+    def _payload(self, card: ModelCard) -> bytes:
+        for name in (f"{card.sha256}.joblib", MODEL_FILE):
+            try:
+                return bytes(self._files.cat_file(self._place(card.version, name)))
+            except FileNotFoundError:
+                continue
+        raise StoreRefused(f"{self.url}: {card.version} has a card and no payload: publish it again from where it was trained")
+
+    def publish(self, card: ModelCard, model: bytes) -> bool:
+        """Put a version into the store; False if it was there already.
+
+        Raises:
+            StoreRefused: it is there with another payload, or the store cannot be written.
+        """
+        check_name(card.version)
+        with reaching(self.url):
+            known = self._is_known(card)
+            self._put_payload(self._place(card.version, f"{card.sha256}.joblib"), model)
+            if known:
+                return False
+            try:
+                self._create(self._place(card.version, CARD_FILE), card.model_dump_json(indent=2).encode() + b"\n")
+            except FileExistsError:
+                # another publisher was quicker
+                return not self._is_known(card)
+        return True
+
+    def _is_known(self, card: ModelCard) -> bool:
+        try:
+            there = self.card(card.version)
+        except UnknownVersion:
+            return False
+        if there.sha256 != card.sha256:
+            raise StoreRefused(
+                f"{self.url} has another {card.version} (sha256 {there.sha256[:12]}…, this one is {card.sha256[:12]}…): "
+                "a published version never changes, so publish this one under another name"
+            )
+        return True
+
+    def _put_payload(self, place: str, model: bytes) -> None:
+        # its name is its digest, so one of the same length is the same: both kinds of store write whole files or none
+        if self._files.exists(place) and self._files.info(place)["size"] == len(model):
+            return
+        if isinstance(self._files, LocalFileSystem):
+            Path(place).unlink(missing_ok=True)
+            with suppress(FileExistsError):
+                _write_local(place, model)
+        else:
+            self._files.pipe_file(place, model)
+
+    def _create(self, place: str, content: bytes) -> None:
+        """Write a file that must not exist yet: a put with `If-None-Match: *` on S3, a hard link in a folder."""
+        if isinstance(self._files, LocalFileSystem):
+            _write_local(place, content)
+        else:
+            self._files.pipe_file(place, content, mode="create")
+
+    def _place(self, version: str, name: str) -> str:
+        return f"{self._root}/{version}/{name}"
+
+
+def _write_local(place: str, content: bytes) -> None:
+    path = Path(place)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        Path(file.name).chmod(0o644)
+        os.link(file.name, path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,11 @@
+{{- define "batch.name" -}}
+{{ printf "%s-batch" .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "batch.labels" -}}
+app.kubernetes.io/name: batch
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}

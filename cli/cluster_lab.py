@@ -1,0 +1,220 @@
+"""The lab on a cluster, as `cli.labs.Lab` asks for it: a Lease, a record in the cluster, Helm releases and Istio's routes."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cli.clock import SystemClock
+from cli.labs import Found, Holder, Serving
+from cli.settings import Settings
+from impact.rundir import RunFolder
+from platforms.kubernetes import kind, model_store, routes
+from platforms.kubernetes.client import Cluster
+from platforms.kubernetes.gateway import Gateway
+from platforms.kubernetes.helm import Helm
+from platforms.kubernetes.lease import Held, Lease
+from platforms.kubernetes.ownership import OwnedRoutes
+from platforms.kubernetes.platform import KubernetesPlatform
+from platforms.kubernetes.record import Record
+from platforms.kubernetes.settings import KubernetesSettings
+from platforms.kubernetes.tools import Tools
+from strategies.errors import CouldNotRun, LabError, StoreRefused
+from strategies.events import AnyEvent, Looked
+from strategies.plan import Release
+from strategies.traffic import Slot, Traffic
+
+PATIENCE = 45.0
+"""Seconds that a question to the cluster is repeated: longer than a control plane takes to restart."""
+FIRST_TIMEOUT = 180.0
+"""Seconds that the first version has to be ready: its image may have to be pulled."""
+
+
+class ConnectedCluster(KubernetesPlatform):
+    """The verbs, and the addresses of gateway and Prometheus."""
+
+    def __init__(self, settings: KubernetesSettings, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.gateway = settings.gateway
+        self.prometheus = settings.prometheus
+        self.prediction_log = ""
+
+    def note_users(self, pid: int | None, log: Path = Path()) -> None:
+        """See `cli.labs.Connected`. They end with the labctl that started them, and nothing on a cluster could find them."""
+
+
+class ClusterLab:
+    """Implements `cli.labs.Lab` for the platforms kind and kubernetes."""
+
+    def __init__(self, name: str, chosen: KubernetesSettings, places: Settings, clock: SystemClock, *, reclaim: bool = False) -> None:
+        self.name = name
+        self._places = places
+        self._clock = clock
+        self._reclaim = reclaim
+        self._target = kind.as_published(Tools(clock, clock.say), chosen)
+        self._cluster = Cluster(self._target.context, clock=clock, patience=PATIENCE)
+        self._lease = Lease(self._cluster, self._target.namespace, clock=clock)
+        self._record = Record(self._cluster, self._target.namespace)
+        self._gateway = Gateway(self._cluster, self._target.namespace, clock=clock, patience=PATIENCE)
+        self._held: Held | None = None
+
+    @contextmanager
+    def exclusive(self, doing: str, *, take_over: bool = False) -> Iterator[None]:
+        """See `cli.labs.Lab`."""
+        self._require_lab()
+        try:
+            with self._lease.held(doing, take_over=take_over) as self._held:
+                yield
+        finally:
+            self._held = None
+            self._gateway.close()
+
+    def holder(self) -> Holder | None:
+        """See `cli.labs.Lab`."""
+        found = self._lease.holder()
+        return Holder(doing=found.doing if found.here else str(found), pid=found.pid if found.here else None) if found else None
+
+    def run(self) -> RunFolder | None:
+        """See `cli.labs.Lab`. On another machine than where it began, its folder is made of what the cluster knows."""
+        recorded = self._record.read()
+        if recorded is None:
+            return None
+        machine, _, path = recorded.folder.partition(":")
+        if machine == socket.gethostname() and (Path(path) / "plan.json").exists():
+            folder = RunFolder.open(Path(path))
+        elif (self._places.runs / recorded.run.id / "plan.json").exists():
+            folder = RunFolder.open(self._places.runs / recorded.run.id)
+        else:
+            folder = RunFolder.create(self._places.runs, recorded.run)
+        here = [event for event in folder.events() if not isinstance(event, Looked)]
+        for event in recorded.events:
+            # somebody went on with it elsewhere
+            if event not in here:
+                folder.write(event)
+        return folder
+
+    def note_run(self, folder: RunFolder | None) -> None:
+        """See `cli.labs.Lab`."""
+        if folder:
+            self._record.write(folder.run, folder.events(), f"{socket.gethostname()}:{folder.path}")
+        else:
+            self._record.forget()
+
+    def record(self, folder: RunFolder, event: AnyEvent) -> None:
+        """See `cli.labs.Lab`."""
+        if not isinstance(event, Looked):
+            if self._held:
+                self._held.check()
+            self.note_run(folder)
+
+    def serving(self) -> Serving | None:
+        """See `cli.labs.Lab`."""
+        state = self._platform(PATIENCE, lambda _: None).observe()
+        stable = state.traffic.stable if state.traffic else Slot.BLUE
+        slot = state.slots[stable]
+        if not slot.version:
+            raise CouldNotRun(f"the lab in {self._where()} serves nobody; `labctl up --platform {self.name}` deploys a first version")
+        return Serving(stable=stable, version=slot.version, replicas=slot.replicas)
+
+    def begin(self, version: str, *, replicas: int, values: Mapping[str, Any], say: Callable[[str], None]) -> bool:
+        """Deploy a first version if nobody is served yet, and route everybody to it; False if there is nothing to do.
+
+        `values` are what the releases of the slots have beside the version: image and store.
+        """
+        state = self._platform(PATIENCE, lambda _: None).observe()
+        if state.traffic and state.slots[state.traffic.stable].version:
+            return False
+        first = state.traffic.stable if state.traffic else Slot.BLUE
+        say(f"deploying {version} to {first}, {replicas} replicas")
+        with self.exclusive("labctl up"):
+            platform = self._platform(FIRST_TIMEOUT, lambda _: None, values)
+            if state.slots[first].version and not state.slots[first].ready:
+                # a first deployment that failed: its pods would be taken for those of this one
+                platform.retire(first)
+            platform.deploy(first, Release(version=version, replicas=replicas))
+            platform.route(Traffic(stable=first))
+        return True
+
+    def offer(self, version: str) -> None:
+        """See `cli.labs.Lab`."""
+        model_store.fill(Tools(self._clock, self._clock.say), self._cluster, self._target, self._places.store, version)
+
+    def start(self, version: str, *, replicas: int, port: int, run: str) -> None:  # noqa: ARG002  a cluster is not made by the way
+        """See `cli.labs.Lab`.
+
+        Raises:
+            CouldNotRun: always; making a cluster is asked for by its own command.
+        """
+        raise CouldNotRun(f"there is no lab in {self._where()}; `labctl up --platform {self.name}` makes one")
+
+    def stop(self) -> None:
+        """See `cli.labs.Lab`. No rollout starts a cluster, so none ends one."""
+        self._record.forget()
+
+    def connect(self, timeout: float, note: Callable[[str], None]) -> ConnectedCluster:
+        """See `cli.labs.Lab`."""
+        return self._platform(timeout, note)
+
+    def routes(self, traffic: Traffic) -> Found:
+        """See `cli.labs.Lab`."""
+        return routes.virtual_service(traffic, namespace=self._target.namespace)
+
+    def describe(self) -> Found:
+        """See `cli.labs.Lab`."""
+        self._require_lab()
+        holder, recorded = self.holder(), self._record.read()
+        found: Found = {
+            "lab": {"gateway": self._target.gateway, "prometheus": self._target.prometheus, "processes": []},
+            "slots": {},
+            "holder": holder.doing if holder else None,
+            "run": recorded.run.id if recorded else None,
+            "left_behind": recorded is not None and holder is None,
+        }
+        try:
+            state = self._platform(PATIENCE, lambda _: None).observe()
+        except LabError as error:
+            return {**found, "problem": str(error)}
+        finally:
+            self._gateway.close()
+        traffic = state.traffic
+        for slot, inside in state.slots.items():
+            found["slots"][slot.value] = {
+                "role": str(traffic.role(slot)) if traffic else None,
+                "version": inside.version or None,
+                "percent": traffic.percent(slot) if traffic else None,
+                "replicas": inside.replicas,
+                "ready": inside.ready,
+            }
+        return found
+
+    def _platform(self, timeout: float, note: Callable[[str], None], values: Mapping[str, Any] | None = None) -> ConnectedCluster:
+        namespace, held = self._target.namespace, self._held
+        return ConnectedCluster(
+            self._target,
+            cluster=self._cluster,
+            namespace=namespace,
+            helm=Helm(self._target.context, namespace, digest=self._digest, extra=values or {}),
+            gateway=self._gateway,
+            owned=OwnedRoutes(self._cluster, namespace, held=held, note=note, reclaim=self._reclaim),
+            held=held,
+            clock=self._clock,
+            timeout=timeout,
+        )
+
+    def _digest(self, version: str) -> str:
+        """The sha256 that a version's model must have, wherever it is fetched from."""
+        card = self._places.store / version / "model.json"
+        try:
+            return str(json.loads(card.read_bytes())["sha256"])
+        except (OSError, ValueError, KeyError) as error:
+            raise StoreRefused(f"{card} does not tell the digest of {version} ({error}); `labctl model train`") from error
+
+    def _require_lab(self) -> None:
+        """Refuse a cluster without a lab, before anything is written into it."""
+        if self._cluster.get(f"/api/v1/namespaces/{self._target.namespace}") is None:
+            self.start("", replicas=0, port=0, run="")
+
+    def _where(self) -> str:
+        return f"namespace {self._target.namespace} of {self._target.context or 'the current context'}"

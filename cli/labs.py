@@ -1,0 +1,129 @@
+"""What a rollout needs of a lab, whatever it runs on: the only place where the command line tells platforms apart."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from strategies.events import AnyEvent
+from strategies.platform import Platform as Verbs
+from strategies.traffic import Slot, Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cli.clock import SystemClock
+    from cli.platforms import Chosen
+    from cli.settings import Settings
+    from impact.rundir import RunFolder
+
+Found = dict[str, Any]
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """What users get now: `replicas` of `version` in the slot `stable`."""
+
+    stable: Slot
+    version: str
+    replicas: int
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who changes a lab: `pid` is its process, None if that runs on another machine."""
+
+    doing: str
+    pid: int | None
+
+
+class Connected(Verbs, Protocol):
+    """A platform's verbs, and where to find what users and witnesses ask."""
+
+    @property
+    def gateway(self) -> str:
+        """Where users send their requests."""
+
+    @property
+    def prometheus(self) -> str:
+        """Where Prometheus answers."""
+
+    @property
+    def prediction_log(self) -> str:
+        """The URL of the database in which replicas write down what they predicted; empty if they do not."""
+
+    def instances(self) -> "Mapping[str, Slot]":
+        """The replicas that users may be sent to, as Prometheus names them."""
+
+    def note_users(self, pid: int | None, log: Path = Path()) -> None:
+        """Write down the users' process, so that none is left running; None once it has ended."""
+
+
+class Lab(Protocol):
+    """A lab, which may be there or not."""
+
+    @property
+    def name(self) -> str:
+        """The platform's, as it is written into a run's plan."""
+
+    def exclusive(self, doing: str, *, take_over: bool = False) -> AbstractContextManager[None]:
+        """Be the only one who changes it; with `take_over` also if one on another machine does.
+
+        Raises:
+            LockHeld: somebody else does; the sentence names them.
+        """
+
+    def holder(self) -> Holder | None:
+        """Who changes it now."""
+
+    def run(self) -> "RunFolder | None":
+        """The run that changes it: alive while somebody holds it, else left behind."""
+
+    def note_run(self, folder: "RunFolder | None") -> None:
+        """Write down whose run changes it, or that none does."""
+
+    def record(self, folder: "RunFolder", event: AnyEvent) -> None:
+        """Keep an event, which is on disk in `folder` already, with the lab."""
+
+    def serving(self) -> Serving | None:
+        """What users get; None if no lab is there.
+
+        Raises:
+            CouldNotRun: it is there and serves nobody.
+        """
+
+    def offer(self, version: str) -> None:
+        """Have a version where its replicas will fetch it; before a rollout, as a way back must not depend on the store.
+
+        Raises:
+            StoreRefused: another model has that name there.
+        """
+
+    def start(self, version: str, *, replicas: int, port: int, run: str) -> None:
+        """Start one for the run in the folder `run`.
+
+        Raises:
+            CouldNotRun: it did not come up, or this platform's is not started by the way.
+        """
+
+    def stop(self) -> None:
+        """End it."""
+
+    def connect(self, timeout: float, note: "Callable[[str], None]") -> Connected:
+        """Its platform, whose verbs have `timeout` seconds; `note` takes what a reader of the record must know."""
+
+    def routes(self, traffic: Traffic) -> Found:
+        """What its proxy would be told."""
+
+    def describe(self) -> Found:
+        """What runs, told without touching anything."""
+
+
+def lab_on(chosen: "Chosen", places: "Settings", clock: "SystemClock", *, reclaim: bool = False) -> Lab:
+    """The lab on the chosen platform; with `reclaim`, routes that somebody else changes are taken back."""
+    if chosen.kubernetes is None:
+        from cli.local_lab import LocalLab
+
+        return LocalLab(places, clock)
+    from cli.cluster_lab import ClusterLab
+
+    return ClusterLab(chosen.name, chosen.kubernetes, places, clock, reclaim=reclaim)

@@ -1,0 +1,93 @@
+"""Helm: a release per slot, from the project's own chart.
+
+What a candidate's release has beside its version comes from the release that serves: the same image, store and settings, so
+that what is compared is the version and nothing else.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from platforms.kubernetes.routes import release_name
+from strategies.errors import ToolFailed
+from strategies.plan import Release
+from strategies.traffic import Slot
+
+Json = dict[str, Any]
+
+CHART = Path(__file__).parents[2] / "charts" / "model-api"
+TIMEOUT = 60.0
+"""Seconds for one call. Nothing is waited for in it, so it is the API server that takes this long."""
+_MISSING = "not found"
+
+
+class Helm:
+    """Releases in `namespace` of the kubeconfig's `context`. `digest` tells a version's sha256; `extra` are values of one's own.
+
+    Every method raises ToolFailed, with what helm said, if helm fails.
+    """
+
+    def __init__(
+        self, context: str, namespace: str, *, digest: Callable[[str], str], extra: Mapping[str, Any], kubeconfig: Path | None = None
+    ) -> None:
+        self._where = ["--namespace", namespace, *(["--kube-context", context] if context else [])]
+        self._where += ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
+        self._digest = digest
+        self._extra = extra
+
+    def install(self, slot: Slot, release: Release, strategy: Json | None = None) -> None:
+        """Have the release of `slot` say what is to run there, exchanged by the Deployment's `strategy`; the cluster makes it true."""
+        self._settle(slot)
+        values = {
+            **(self.values(slot) or self.values(slot.other) or {}),
+            **self._extra,
+            "slot": slot.value,
+            "version": release.version,
+            "digest": self._digest(release.version),
+            "replicas": release.replicas,
+            "strategy": strategy or {"type": "RollingUpdate", "maxSurge": 1, "maxUnavailable": 0},
+        }
+        self._helm("upgrade", release_name(slot), str(CHART), "--install", "--values", "-", given=json.dumps(values))
+
+    def uninstall(self, slot: Slot) -> None:
+        """Remove the release of `slot`, if there is one; what it made is removed in the background."""
+        self._helm("uninstall", release_name(slot), "--ignore-not-found")
+
+    def values(self, slot: Slot) -> Json | None:
+        """The values that the release of `slot` was given; None if there is no release."""
+        found = self._asked("get", "values", release_name(slot))
+        return dict(found) if found else None
+
+    def _settle(self, slot: Slot) -> None:
+        """End what a helm that was killed left half-done: helm refuses to touch such a release."""
+        found = self._asked("status", release_name(slot))
+        status = str(found.get("info", {}).get("status", "")) if found else ""
+        if not found or not status.startswith("pending"):
+            return
+        if int(found.get("version", 1)) == 1:
+            self.uninstall(slot)
+        else:
+            self._helm("rollback", release_name(slot))
+
+    def _asked(self, *arguments: str) -> Json | None:
+        try:
+            found = json.loads(self._helm(*arguments, "--output", "json"))
+        except ToolFailed as error:
+            if _MISSING in error.stderr:
+                return None
+            raise
+        return dict(found) if found else None
+
+    def _helm(self, *arguments: str, given: str = "") -> str:
+        command = ("helm", *arguments, *self._where)
+        try:
+            done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        except FileNotFoundError as error:
+            raise ToolFailed("helm is not on PATH; `labctl doctor` says how to get it", command) from error
+        except subprocess.TimeoutExpired as error:
+            raise ToolFailed(f"helm did not end within {TIMEOUT:g} s; see whether the cluster runs", command) from error
+        if done.returncode != 0:
+            raise ToolFailed("helm failed", command, "\n".join(done.stderr.splitlines()[-5:]))
+        return done.stdout

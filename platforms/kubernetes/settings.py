@@ -1,0 +1,171 @@
+"""How the lab on a cluster is configured: by flags, else by LAB_ variables, else by `labctl.toml` in the current folder.
+
+`labctl.toml` has the names of the variables in small letters and without LAB_: `node_image = "..."` is LAB_NODE_IMAGE.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from strategies.errors import UsageError
+
+FILE = "labctl.toml"
+PROJECT = Path(__file__).parents[2]
+"""The folder of the charts, the manifests and the model API, which are no part of an installed package."""
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""What a namespace or a cluster may be called."""
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """Ports of the host's loopback that kind publishes parts of the lab on."""
+
+    gateway: int = 8080
+    prometheus: int = 9090
+    grafana: int = 3000
+    store: int = 7070
+
+
+class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One lab on a cluster.
+
+    Attributes:
+        cluster: the kind cluster that is ours to make and to delete; empty on a cluster that is somebody else's.
+        context: the kubeconfig's context; everything is done through it and nothing through the current one.
+        namespace: the only one that is written to (kind's apart, where Istio is installed too).
+        image: repository:tag of the model API; empty builds it from here, for kind.
+        base_image: what it is built on; empty for the Dockerfile's own.
+        node_image: kind's; empty for kind's own choice.
+        istio_overlay: one more IstioOperator file; empty for none.
+        grafana: whether there is one.
+        gateway_url: where users' requests go in; empty where kind publishes it.
+        prometheus_url: where Prometheus answers; empty where kind publishes it.
+        ports: what kind publishes where.
+    """
+
+    cluster: str
+    context: str
+    namespace: str = "lab"
+    image: str = ""
+    base_image: str = ""
+    node_image: str = ""
+    istio_overlay: str = ""
+    grafana: bool = True
+    gateway_url: str = ""
+    prometheus_url: str = ""
+    ports: Ports = Ports()
+
+    @property
+    def gateway(self) -> str:
+        """Where users send their requests."""
+        return self.gateway_url or f"http://127.0.0.1:{self.ports.gateway}"
+
+    @property
+    def prometheus(self) -> str:
+        """Where Prometheus answers."""
+        return self.prometheus_url or f"http://127.0.0.1:{self.ports.prometheus}"
+
+
+class Sources:
+    """Where a setting may come from, the first that has it wins.
+
+    `flags` are by name, an empty one is not given; `environment` has LAB_ names; `file` is labctl.toml and need not exist.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+
+    def __init__(self, flags: Mapping[str, str], environment: Mapping[str, str], file: Path) -> None:
+        self._flags = flags
+        self._environment = environment
+        self._file = file
+        try:
+            self._written = tomllib.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            self._written = {}
+        except (OSError, ValueError) as error:
+            raise UsageError(f'{file} cannot be read ({error}); write settings like node_image = "...", one a line') from error
+
+    def text(self, name: str, default: str = "") -> str:
+        """A setting as text."""
+        variable = f"LAB_{name.upper()}"
+        written = self._written.get(name, "")
+        return self._flags.get(name) or self._environment.get(variable) or (str(written) if written != "" else "") or default
+
+    def port(self, name: str, default: int) -> int:
+        """A setting that is a port.
+
+        Raises:
+            UsageError: it is none.
+        """
+        text = self.text(name, str(default))
+        if not text.isdecimal() or not 0 < int(text) < 65536:
+            raise UsageError(f"LAB_{name.upper()} is {text!r}, which is no port; give a number from 1 to 65535")
+        return int(text)
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        """A setting that is on or off.
+
+        Raises:
+            UsageError: it is neither.
+        """
+        text = self.text(name, "on" if default else "off").lower()
+        if text not in {"on", "off", "true", "false", "1", "0"}:
+            raise UsageError(f"LAB_{name.upper()} is {text!r}; give on or off")
+        return text in {"on", "true", "1"}
+
+
+def kind_settings(sources: Sources) -> KubernetesSettings:
+    """A lab in a kind cluster of its own.
+
+    Raises:
+        UsageError: a setting makes no sense.
+    """
+    cluster = _name(sources, "cluster", "lab")
+    context = f"kind-{cluster}"
+    if sources.text("context", context) != context:
+        raise UsageError(f"--platform kind has the context {context}; leave --context out, or name the cluster with LAB_CLUSTER")
+    return _settings(sources, cluster=cluster, context=context)
+
+
+def cluster_settings(sources: Sources) -> KubernetesSettings:
+    """A lab in a namespace of a cluster that is there already.
+
+    Raises:
+        UsageError: a setting is missing or makes no sense.
+    """
+    context = sources.text("context")
+    if not context:
+        raise UsageError("--platform kubernetes needs --context NAME (or LAB_CONTEXT); `kubectl config get-contexts` lists them")
+    return _settings(sources, cluster="", context=context)
+
+
+def _settings(sources: Sources, *, cluster: str, context: str) -> KubernetesSettings:
+    usual = Ports()
+    return KubernetesSettings(
+        cluster=cluster,
+        context=context,
+        namespace=_name(sources, "namespace", "lab"),
+        image=sources.text("image"),
+        base_image=sources.text("base_image"),
+        node_image=sources.text("node_image"),
+        istio_overlay=sources.text("istio_overlay"),
+        grafana=sources.switch("grafana", default=True),
+        gateway_url=sources.text("gateway_url").rstrip("/"),
+        prometheus_url=sources.text("prometheus_url").rstrip("/"),
+        ports=Ports(
+            gateway=sources.port("gateway_port", usual.gateway),
+            prometheus=sources.port("prometheus_port", usual.prometheus),
+            grafana=sources.port("grafana_port", usual.grafana),
+            store=sources.port("store_port", usual.store),
+        ),
+    )
+
+
+def _name(sources: Sources, name: str, default: str) -> str:
+    text = sources.text(name, default)
+    if not NAME.fullmatch(text):
+        raise UsageError(f"{text!r} cannot be a {name}; use small letters, digits and '-', at most 63")
+    return text

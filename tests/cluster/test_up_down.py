@@ -1,0 +1,148 @@
+"""`labctl up` and `down` on a real kind cluster. The tests are one story, told in order: cut off, up, up again, used, down."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import httpx
+import pytest
+
+from tests.cluster.conftest import MINUTES, NAME, ClusterLab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    # the machine's proxy settings are not for loopback
+    with httpx.Client(timeout=30.0, trust_env=False) as client:
+        yield client
+
+
+def wait_until(true: Callable[[], bool], what: str, seconds: float = 3 * MINUTES) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def state(lab: ClusterLab) -> dict[str, object]:
+    """Everything whose change would show that something was done again."""
+    objects = lab.objects("pods,deployments,services,secrets,configmaps,virtualservices.networking.istio.io")
+    releases = json.loads(lab.tool("helm", "list", "--kube-context", f"kind-{NAME}", "--namespace", "lab", "--output", "json"))
+    versions = {f"{one['kind']}/{one['metadata']['name']}": one["metadata"].get("generation", one["metadata"]["uid"]) for one in objects}
+    return {"uids": sorted(one["metadata"]["uid"] for one in objects), "versions": versions, "releases": releases}
+
+
+def test_one_that_is_killed_half_way_is_completed_by_the_next(lab: ClusterLab) -> None:
+    killed = lab.start("up")
+    try:
+        wait_until(lambda: bool(lab.containers()) or killed.poll() is not None, "no node was started", 15 * MINUTES)
+        assert killed.poll() is None, killed.communicate()[1]
+    finally:
+        killed.kill()
+        killed.communicate()
+
+    done = lab.labctl("up", "--replicas", "2", "--json")
+
+    assert "deploying v1 to blue" in done.stderr
+    assert json.loads(done.stdout).items() >= {"already": False, "gateway": lab.gateway, "prometheus": lab.prometheus}.items()
+
+
+def test_users_are_served_and_prometheus_sees_every_replica(lab: ClusterLab, client: httpx.Client) -> None:
+    assert client.get(f"{lab.gateway}/version").json().items() >= {"version": "v1", "slot": "blue"}.items()
+    assert client.get(f"{lab.gateway}/version").headers["x-lab-slot"] == "blue"
+
+    def watched() -> list[dict[str, str]]:
+        answer = client.get(f"{lab.prometheus}/api/v1/query", params={"query": 'up{job="model-api"} == 1'}).json()
+        return [one["metric"] for one in answer["data"]["result"]]
+
+    addresses = {f"{pod['status']['podIP']}:8000" for pod in lab.objects("pods") if pod["metadata"]["labels"].get("lab/slot") == "blue"}
+    wait_until(lambda: {one["instance"] for one in watched()} == addresses, "not every replica is scraped")
+    assert len(addresses) == 2
+    assert {(one["slot"], one["version"]) for one in watched()} == {("blue", "v1")}
+
+
+def test_the_namespace_enforces_pod_security_and_helms_own_test_passes(lab: ClusterLab) -> None:
+    found = json.loads(lab.tool("kubectl", "--context", f"kind-{NAME}", "get", "namespace", "lab", "--output", "json"))
+
+    assert found["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    lab.tool("helm", "test", "model-api-blue", "--kube-context", f"kind-{NAME}", "--namespace", "lab")
+
+
+def test_a_second_call_changes_nothing(lab: ClusterLab) -> None:
+    before = state(lab)
+
+    done = lab.labctl("up", "--json")
+
+    assert json.loads(done.stdout)["already"] is True
+    assert state(lab) == before
+
+
+def test_status_tells_what_there_is(lab: ClusterLab) -> None:
+    found = json.loads(lab.labctl("status", "--json").stdout)
+
+    assert found["slots"]["blue"] == {"role": "stable", "version": "v1", "percent": 100, "replicas": 2, "ready": 2}
+    assert found["lab"]["gateway"] == lab.gateway
+
+
+def test_a_pod_that_ends_answers_all_that_it_was_sent(lab: ClusterLab, client: httpx.Client) -> None:
+    ended = Event()
+
+    def use() -> list[str]:
+        failed = []
+        while not ended.is_set():
+            try:
+                answer = client.get(f"{lab.gateway}/version")
+                failed += [] if answer.status_code == 200 else [f"{answer.status_code} {answer.text}"]
+            except httpx.TransportError as error:
+                failed.append(repr(error))
+        return failed
+
+    old = [pod["metadata"]["name"] for pod in lab.objects("pods") if pod["metadata"]["labels"].get("lab/slot") == "blue"]
+    with ThreadPoolExecutor(4) as users:
+        using = [users.submit(use) for _ in range(4)]
+        try:
+            lab.tool("kubectl", "--context", f"kind-{NAME}", "--namespace", "lab", "delete", "pod", old[0], "--wait=true")
+        finally:
+            ended.set()
+        assert [failed for one in using for failed in one.result()] == []
+
+
+def test_a_lab_is_not_taken_away_under_a_rollout(lab: ClusterLab, client: httpx.Client) -> None:
+    rollout = lab.start("rollout", "canary", "--rate", "20", "--baseline", "10m", "--to", "v2")
+    try:
+        lease = ("--namespace", "lab", "get", "lease", "labctl", "--ignore-not-found", "--output", "name")
+        wait_until(lambda: bool(lab.tool("kubectl", "--context", f"kind-{NAME}", *lease)), "the rollout took no lease")
+
+        assert "labctl rollout canary" in lab.labctl("down", code=3).stderr
+        assert client.get(f"{lab.gateway}/version").status_code == 200
+    finally:
+        rollout.terminate()
+        rollout.communicate(timeout=3 * MINUTES)
+    assert rollout.returncode == 130
+
+
+def test_down_leaves_nothing_and_can_be_repeated(lab: ClusterLab) -> None:
+    lab.labctl("down")
+
+    assert lab.containers() == []
+    assert f"kind-{NAME}" not in lab.tool("kubectl", "config", "get-contexts", "--output", "name")
+    if not lab.other_labs():
+        assert lab.tool("docker", "image", "ls", "--quiet", "--filter", "label=lab.part=model-api") == ""
+    assert "no lab" in lab.labctl("down").stdout
+
+
+def test_a_cluster_of_somebody_else_is_left_alone(lab: ClusterLab) -> None:
+    """Also if it has the name that ours would have."""
+    base = lab.environment.get("LAB_BASE_IMAGE", "python:3.13-slim")
+    node = f"{NAME}-control-plane"
+    lab.tool("docker", "run", "--detach", "--name", node, "--label", f"io.x-k8s.kind.cluster={NAME}", base, "sleep", "infinity")
+    try:
+        for command in ("up", "down"):
+            assert "LAB_CLUSTER" in lab.labctl(command, code=3).stderr
+        assert len(lab.containers()) == 1
+    finally:
+        lab.tool("docker", "rm", "--force", node)

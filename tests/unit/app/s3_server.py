@@ -1,0 +1,65 @@
+"""A real S3 server on loopback: versitygw where it is installed, else moto's server."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+
+from tests.unit.app.ports import free_port
+
+DEADLINE = 60.0
+
+
+class S3Server:
+    """The server as a process.
+
+    Attributes:
+        environment: the AWS_ variables that lead to it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.environment = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": "lab",
+            "AWS_SECRET_ACCESS_KEY": "lab-secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        (folder / "buckets").mkdir()
+        self._log = folder / "server.log"
+        if gateway := shutil.which("versitygw"):
+            command = [
+                gateway,
+                "--access",
+                "lab",
+                "--secret",
+                "lab-secret",
+                "--port",
+                f"127.0.0.1:{port}",
+                "posix",
+                str(folder / "buckets"),
+            ]
+        else:
+            command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(command, env={**os.environ, **self.environment}, stdout=log, stderr=log)
+
+    def wait_until_ready(self) -> None:
+        """Return once it answers, whatever it answers."""
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(httpx.TransportError):
+                httpx.get(self.environment["AWS_ENDPOINT_URL"], timeout=DEADLINE, trust_env=False)
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the S3 server did not become ready: {self._log.read_text()}")
+
+    def end(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.wait(DEADLINE)

@@ -1,0 +1,92 @@
+"""The chart of what a lab has beside the model API."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from platforms.kubernetes import kind
+from tests.unit.charts.chart import CHARTS, is_restricted, lint, only, pods, rendered
+
+pytestmark = pytest.mark.cluster
+
+
+def render(**values: Any) -> list[dict[str, Any]]:
+    return rendered("lab", "lab", values)
+
+
+def test_it_is_clean() -> None:
+    done = lint("lab")
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_pod_passes_pod_security_restricted() -> None:
+    found = pods(render())
+
+    assert len(found) == 3
+    assert all(map(is_restricted, found))
+
+
+def test_prometheus_may_find_pods_of_its_own_namespace_and_nothing_else() -> None:
+    objects = render()
+
+    assert only(objects, "Role")["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    assert {one["kind"] for one in objects}.isdisjoint({"ClusterRole", "ClusterRoleBinding"})
+    with_token = [pod["serviceAccountName"] for pod in pods(objects) if pod["automountServiceAccountToken"]]
+    assert with_token == ["prometheus"]
+
+
+def test_prometheus_keeps_the_slot_and_version_of_a_replica_that_does_not_answer() -> None:
+    configuration = yaml.safe_load(only(render(), "ConfigMap", "prometheus")["data"]["prometheus.yml"])
+    job = next(job for job in configuration["scrape_configs"] if job["job_name"] == "model-api")
+
+    assert job["honor_labels"] is True
+    assert {"slot", "version"} <= {rule.get("target_label") for rule in job["relabel_configs"]}
+
+
+def test_a_changed_configuration_restarts_prometheus() -> None:
+    def noted(**values: Any) -> str:
+        return str(only(render(**values), "Deployment", "prometheus")["spec"]["template"]["metadata"]["annotations"]["lab/config"])
+
+    assert noted() == noted()
+    assert noted() != noted(prometheus={"scrapeInterval": "5s"})
+
+
+def test_what_kind_publishes_is_where_the_services_are() -> None:
+    services = {one["metadata"]["name"]: one["spec"]["ports"][0].get("nodePort") for one in render() if one["kind"] == "Service"}
+
+    assert services == {name: kind.NODE_PORTS[name] for name in ("prometheus", "grafana", "store")}
+    elsewhere = render(**{name: {"nodePort": None} for name in services})
+    assert not any("nodePort" in one["spec"]["ports"][0] for one in elsewhere if one["kind"] == "Service")
+
+
+def test_the_stores_credentials_are_never_the_same_twice() -> None:
+    first, second = (only(render(), "Secret")["data"] for _ in range(2))
+
+    assert set(first) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert all(first[key] != second[key] for key in first)
+
+
+def test_every_dashboard_and_every_rule_that_is_there_is_shipped_as_it_is(tmp_path: Path) -> None:
+    """Both have braces of their own, which helm must not take for its templates."""
+    chart, text = tmp_path / "lab", '{"expr": "{{ $value }} \\"x\\""}'
+    shutil.copytree(CHARTS / "lab", chart)
+    for path in (chart / "dashboards" / "new.json", chart / "rules" / "new.yaml"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    dashboards, rules = ({path.name: path.read_text() for path in chart.glob(pattern)} for pattern in ("dashboards/*.json", "rules/*.yaml"))
+
+    objects = rendered(str(chart), "lab", {})
+
+    assert only(objects, "ConfigMap", "grafana-dashboards")["data"] == dashboards
+    assert only(objects, "ConfigMap", "prometheus-rules")["data"] == rules
+    assert text in dashboards.values()
+    assert text in rules.values()
+
+
+def test_grafana_can_be_left_out() -> None:
+    assert [one for one in render() if "grafana" in one["metadata"]["name"]]
+    assert not [one for one in render(grafana={"enabled": False}) if "grafana" in one["metadata"]["name"]]

@@ -1,0 +1,70 @@
+"""Settings of a lab on a cluster: who wins, and what is refused."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from platforms.kubernetes.settings import KubernetesSettings, Ports, Sources, cluster_settings, kind_settings
+from strategies.errors import UsageError
+
+MISSING = Path("there-is-none.toml")
+
+
+def on_kind(flags: Mapping[str, str] = {}, environment: Mapping[str, str] = {}, file: Path = MISSING) -> KubernetesSettings:
+    return kind_settings(Sources(flags, environment, file))
+
+
+def test_kind_needs_no_settings() -> None:
+    found = on_kind()
+
+    assert (found.cluster, found.context, found.namespace) == ("lab", "kind-lab", "lab")
+    assert (found.gateway, found.prometheus) == ("http://127.0.0.1:8080", "http://127.0.0.1:9090")
+    assert found.grafana
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "labctl.toml"
+    file.write_text('namespace = "c"\nnode_image = "c"\ngrafana = false\ngateway_port = 1234\n')
+
+    found = on_kind({"namespace": "a"}, {"LAB_NAMESPACE": "b", "LAB_NODE_IMAGE": "b"}, file)
+
+    assert (found.namespace, found.node_image, found.grafana, found.ports) == ("a", "b", False, Ports(gateway=1234))
+
+
+def test_an_empty_variable_is_none() -> None:
+    assert on_kind(environment={"LAB_CLUSTER": "", "LAB_GATEWAY_PORT": ""}) == on_kind()
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"LAB_GATEWAY_PORT": "eighty"}, "LAB_GATEWAY_PORT"),
+        ({"LAB_STORE_PORT": "70000"}, "LAB_STORE_PORT"),
+        ({"LAB_GRAFANA": "maybe"}, "LAB_GRAFANA"),
+        ({"LAB_NAMESPACE": "Lab"}, "namespace"),
+        ({"LAB_CLUSTER": "a/b"}, "cluster"),
+        ({"LAB_CONTEXT": "production"}, "kind-lab"),
+    ],
+    ids=str,
+)
+def test_nonsense_is_refused_by_name(environment: Mapping[str, str], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        on_kind(environment=environment)
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "labctl.toml"
+    file.write_text("namespace: lab\n")
+
+    with pytest.raises(UsageError, match=r"labctl\.toml"):
+        on_kind(file=file)
+
+
+def test_a_cluster_of_somebody_else_is_only_used_by_name() -> None:
+    """Never the context that happens to be the current one."""
+    with pytest.raises(UsageError, match="--context"):
+        cluster_settings(Sources({}, {}, MISSING))
+    found = cluster_settings(Sources({"context": "theirs"}, {"LAB_GATEWAY_URL": "http://gateway.test/"}, MISSING))
+
+    assert (found.cluster, found.context, found.gateway) == ("", "theirs", "http://gateway.test")
