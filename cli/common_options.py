@@ -12,8 +12,10 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from typer.models import OptionInfo
 
+from cli.live import Talk
 from cli.parameters import duration
 from cli.platforms import PlatformOption
+from strategies.errors import UsageError
 from strategies.run import JudgeOptions, LoadOptions
 
 
@@ -56,6 +58,18 @@ class Common:
     ] = Drift.STOP
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the routes; touch nothing.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while it runs, only what it cost.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say each look at the users' counts.")] = False
+
+    def talk(self) -> Talk:
+        """How much is said.
+
+        Raises:
+            UsageError: both were asked for.
+        """
+        if self.quiet and self.verbose:
+            raise UsageError("--quiet and --verbose cannot both be; choose one")
+        return Talk.QUIET if self.quiet else Talk.VERBOSE if self.verbose else Talk.NORMAL
 
     def load(self, **more: Any) -> LoadOptions:
         """The users."""

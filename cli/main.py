@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from contextlib import suppress
+from typing import Annotated
 
 import typer
 
@@ -42,6 +43,16 @@ app.add_typer(serve.app, name="serve")
 app.add_typer(serving.app, name="serving")
 app.command()(render.render)
 app.command()(doctor.doctor)
+
+
+@app.command("dashboard")
+def show_dashboard(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The page's loopback port; 0 for a free one.")] = 0,
+) -> None:
+    """Show the runs in a browser, and a rollout while it runs; Ctrl-C ends it."""
+    from cli.dashboard import serve
+
+    serve(port)
 
 
 def main() -> None:

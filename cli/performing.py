@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from cli.labs import lab_on
+from cli.live import Display, Talk
 from cli.platforms import choose
 from cli.settings import Settings, settings
 from strategies.errors import Interrupted, LabError, UsageError
@@ -40,6 +41,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         from_version: only for a lab of the run's own; empty for the default.
         force: the version may be stable already.
         supersede: a rollout that is under way is ended first.
+        talk: how much is said while it runs.
         reclaim: what somebody else changes in the routes is taken back on the way forward too.
     """
 
@@ -52,6 +54,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     force: bool = False
     supersede: bool = False
+    talk: Talk = Talk.NORMAL
     platform: str = ""
     reclaim: bool = False
 
@@ -65,14 +68,13 @@ def perform(asked: Asked, *, as_json: bool) -> None:
     # nonsense is refused before anything is started
     asked.plan(Stable(slot=Slot.BLUE, release=Release(version=asked.from_version or FIRST_VERSION, replicas=DEFAULT_REPLICAS)))
     from cli.clock import SystemClock
-    from cli.live import Display
     from cli.recovery import end_dead_run, end_live_holder
     from cli.reports import show
     from cli.session import carry_out
     from impact.rundir import RunFolder
 
     places, clock = settings(), SystemClock()
-    display = Display()
+    display = Display(asked.talk)
     clock.say = display.say
     lab = lab_on(choose(asked.platform), places, clock, reclaim=asked.reclaim)
     with clock.listening(), ExitStack() as held:

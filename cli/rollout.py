@@ -186,6 +186,7 @@ def _carry_out(common: Common, plan: Callable[[Stable], Plan], load: LoadOptions
         port=common.port,
         force=common.force,
         supersede=common.supersede,
+        talk=common.talk(),
         platform=common.platform,
         reclaim=common.on_drift is Drift.RECLAIM,
     )

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from impact.comparison import Comparison
 from impact.comparison_cells import TITLES
-from impact.plots import PAINT, as_svg
+from impact.drawing import PAINT, svg
 
 BARS = (
     (PAINT["green"], ""),
@@ -47,4 +47,4 @@ def bars(comparison: Comparison, measure: str) -> str:
     axes.set_ylabel(TITLES[measure])
     axes.grid(axis="y", linewidth=0.6)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=len(candidates), borderaxespad=0)
-    return as_svg(figure)
+    return svg(figure)

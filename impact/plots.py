@@ -1,57 +1,26 @@
-"""A run over time as SVG drawings that live inside an HTML page. Only this and impact/comparison_plots import matplotlib.
+"""A run over time as drawings for its page: who answered, how fast, what went wrong, and how the verdict came about."""
 
-Text stays text, and colours are variables of the page's style sheet, so that one drawing fits a light and a dark page:
-matplotlib draws with the placeholder colours of PAINT, which are then replaced by `var(--name)`. Each slot has a line
-style besides its colour, for readers who do not tell colours apart.
-"""
-
-import io
-import re
-import warnings
 from collections.abc import Iterable, Sequence
 from math import ceil
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
+from impact import distributions
+from impact.drawing import PAINT, STYLE, legend, svg
 from impact.measures import percentile
+from impact.parties import Parties
 from impact.summary import Summary
 from impact.userlog import Request
 from strategies.events import Looked
-from strategies.traffic import Slot
+from strategies.judgement import Verdict
 
-PAINT = {
-    "ink": "#010101",
-    "grid": "#010102",
-    "band": "#010103",
-    "blue": "#010104",
-    "green": "#010105",
-    "bad": "#010106",
-    "second": "#010107",
-    "third": "#010108",
-}
-STYLE = {Slot.BLUE: "solid", Slot.GREEN: (0, (5, 1.5)), None: "dotted"}
 METRICS = {"failed": (PAINT["bad"], "solid"), "slow": (PAINT["second"], "dashed"), "wrong": (PAINT["third"], "dotted")}
 PERCENTILES = {0.50: ("p50", "solid", 1.6), 0.95: ("p95", "dashed", 1.2), 0.99: ("p99", "dotted", 1.2)}
 FEWEST_BINS, MOST_BINS = 20, 120
-mpl.rcParams.update(
-    {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "report",
-        "text.parse_math": False,
-        "font.size": 10,
-        "legend.frameon": False,
-        "axes.axisbelow": True,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), PAINT["ink"]),
-        "grid.color": PAINT["grid"],
-    }
-)
 
 
 class Plots:
@@ -64,15 +33,49 @@ class Plots:
         ends = [phase.started.timestamp() + phase.seconds for phase in summary.phases] + [request.sent or 0.0 for request in self._sent]
         self._end = max([1.0, *(end - self._zero for end in ends)])
         self._edges = np.linspace(0.0, self._end, min(MOST_BINS, max(FEWEST_BINS, ceil(self._end))) + 1)
-        self._labels: dict[Slot | None, str] = {None: "charged to nobody"}
-        for phase in summary.phases:
-            for figures in (phase.roles.stable, phase.roles.candidate):
-                self._labels[figures.slot] = f"{figures.slot}: {figures.version}"
+        self._parties = Parties(summary)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether both versions had the same slot, so that no share was intended."""
+        return self._parties.in_place
 
     @property
     def bin_seconds(self) -> float:
         """How long the stretches of time are whose percentiles are drawn."""
         return float(self._edges[1])
+
+    def shares(self, looks: Sequence[Looked]) -> str:
+        """The share of the requests that went to the new version, beside the one that was intended, and when verdicts fell."""
+        charged = [request for request in self._sent if self._parties.of(request)]
+        if not charged or self._summary.from_version == self._summary.to_version:
+            return ""
+        figure, (axes,) = self._figure("shares", [f"% to {self._summary.to_version}"])
+        starts = [phase.started.timestamp() - self._zero for phase in self._summary.phases]
+        if starts and not self._parties.in_place:
+            axes.stairs(self._intended(), [*starts, self._end], color=PAINT["ink"], linestyle="dashed", linewidth=1.2, label="intended")
+        new = self._parties.new
+        bins = [[self._parties.of(request) for request in own] for own in self._binned(charged)]
+        served = np.array([100 * own.count(new) / len(own) if own else np.nan for own in bins])
+        axes.stairs(served, self._edges, color=PAINT[new.slot], linewidth=1.6, label="got it")
+        last = {look.judgement.verdict: look for look in looks}
+        for verdict, look in last.items():
+            if verdict is not Verdict.INCONCLUSIVE:
+                at = look.at.timestamp() - self._zero
+                axes.plot([at], [50], marker="D", color=PAINT["bad"], linestyle="none")
+                axes.annotate(str(verdict), (at, 50), xytext=(6, 4), textcoords="offset points", color=PAINT["ink"], fontsize=9)
+        axes.set_ylim(-3, 103)
+        axes.set_yticks([0, 25, 50, 75, 100])
+        legend(axes)
+        return svg(figure)
+
+    def distribution(self) -> str:
+        """The latency of both versions' answers, over all of the run."""
+        return distributions.latencies(self._summary, self._sent)
+
+    def users(self) -> str:
+        """What users met at worst, by the versions that they met."""
+        return distributions.users(self._summary, self._sent)
 
     def rates(self) -> str:
         """Requests per second by the slot that answered."""
@@ -80,21 +83,22 @@ class Plots:
             return ""
         figure, (axes,) = self._figure("rates", ["requests/s"])
         self._stairs(axes, self._sent, fill=True)
-        return as_svg(figure)
+        return svg(figure)
 
     def latencies(self) -> str:
         """The percentiles of the latency by slot, on one logarithmic scale, beside the objective."""
-        answers = {slot: [request for request in self._sent if request.slot is slot and request.answered] for slot in Slot}
-        drawn = [slot for slot in Slot if answers[slot]]
+        both = (self._parties.old, self._parties.new)
+        answers = {party: [request for request in self._sent if self._parties.of(request) == party and request.answered] for party in both}
+        drawn = [party for party in both if answers[party]]
         if not drawn:
             return ""
-        figure, panels = self._figure("latencies", [f"{self._label(slot)}\nms" for slot in drawn])
+        figure, panels = self._figure("latencies", [f"{party.label}\nms" for party in drawn])
         middles = (self._edges[:-1] + self._edges[1:]) / 2
-        for axes, slot in zip(panels, drawn, strict=True):
-            bins = self._binned(answers[slot])
+        for axes, party in zip(panels, drawn, strict=True):
+            bins = self._binned(answers[party])
             for q, (name, style, width) in PERCENTILES.items():
                 values = [1000 * (percentile((request.latency for request in own), q) or np.nan) for own in bins]
-                axes.plot(middles, values, color=PAINT[slot], linestyle=style, linewidth=width, marker=".", markersize=4, label=name)
+                axes.plot(middles, values, color=PAINT[party.slot], linestyle=style, linewidth=width, marker=".", markersize=4, label=name)
             if self._summary.objective_seconds is not None:
                 axes.axhline(1000 * self._summary.objective_seconds, color=PAINT["ink"], linewidth=1, label="objective")
             axes.set_yscale("log")
@@ -104,8 +108,8 @@ class Plots:
         limits = [limit for axes in panels for limit in axes.get_ylim()]
         for axes in panels:
             axes.set_ylim(min(limits), max(limits))
-        _legend(panels[0], color=PAINT["ink"])
-        return as_svg(figure)
+        legend(panels[0], color=PAINT["ink"])
+        return svg(figure)
 
     def bad_answers(self) -> str:
         """Failed requests and wrong answers per second by slot; only the panels in which there is something."""
@@ -116,7 +120,7 @@ class Plots:
         figure, panels = self._figure("bad", list(drawn))
         for axes, bad in zip(panels, drawn.values(), strict=True):
             self._stairs(axes, bad, fill=False)
-        return as_svg(figure)
+        return svg(figure)
 
     def verdict(self, looks: Sequence[Looked]) -> str:
         """The evidence of harm by metric, against the limit from which on it is proved."""
@@ -132,11 +136,15 @@ class Plots:
         for limit in limits:
             axes.axhline(limit, color=PAINT["ink"], linewidth=1, label="limit" if limit == limits[0] else "")
         axes.set_ylim(bottom=max(axes.get_ylim()[0], -4 * limits[-1]), top=max(axes.get_ylim()[1], 1.2 * limits[-1]))
-        _legend(axes)
-        return as_svg(figure)
+        legend(axes)
+        return svg(figure)
 
-    def _label(self, slot: Slot | None) -> str:
-        return self._labels.get(slot, str(slot))
+    def _intended(self) -> list[int]:
+        """The percents of the requests that the new version was to get, in each phase."""
+        new = self._parties.new.version
+        return [
+            100 - phase.intended_weight if phase.roles.stable.version == new else phase.intended_weight for phase in self._summary.phases
+        ]
 
     def _binned(self, requests: Iterable[Request]) -> list[list[Request]]:
         bins: list[list[Request]] = [[] for _ in self._edges[1:]]
@@ -147,17 +155,18 @@ class Plots:
 
     def _stairs(self, axes: Axes, requests: Sequence[Request], *, fill: bool) -> None:
         """Per second, how many of the requests each slot had; a slot without any is left out."""
-        for slot in (*Slot, None):
-            own = [request for request in requests if request.slot is slot]
+        for party in (self._parties.old, self._parties.new, None):
+            own = [request for request in requests if self._parties.of(request) == party]
             if not own:
                 continue
             values: NDArray[np.float64] = np.array([len(members) for members in self._binned(own)]) / self.bin_seconds
+            slot, label = (party.slot, party.label) if party else (None, "charged to nobody")
             color = PAINT[slot or "bad"]
-            axes.stairs(values, self._edges, color=color, linestyle=STYLE[slot], linewidth=1.6, label=self._label(slot))
+            axes.stairs(values, self._edges, color=color, linestyle=STYLE[slot], linewidth=1.6, label=label)
             if fill:
                 axes.stairs(values, self._edges, color=color, alpha=0.12, fill=True)
         axes.set_ylim(bottom=0)
-        _legend(axes)
+        legend(axes)
 
     def _figure(self, name: str, titles: Sequence[str]) -> tuple[Figure, list[Axes]]:
         """Panels above each other over the same time, with the phases marked and, where there is room, named."""
@@ -180,31 +189,3 @@ class Plots:
         panels[-1].set_xlim(0, self._end)
         panels[-1].set_xlabel("seconds since the run began")
         return figure, panels
-
-
-def _legend(axes: Axes, color: str = "") -> None:
-    """Above the panel, and in the first one above the names of the phases."""
-    spec = axes.get_subplotspec()
-    height = 1.12 if spec and spec.is_first_row() else 1.01
-    legend = axes.legend(loc="lower left", bbox_to_anchor=(0, height), ncols=4, borderaxespad=0)
-    for line in legend.get_lines() if color else ():
-        line.set_color(color)
-
-
-def as_svg(figure: Figure) -> str:
-    """The figure as an element to be put into a page: its own ids, no size of its own, the page's colours and style."""
-    file = io.StringIO()
-    with warnings.catch_warnings():
-        # the page's reader has fonts of their own; matplotlib's is only used to measure
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.draw_without_rendering()  # the layout has to know the final tick labels, or they are cut off
-        figure.savefig(file, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    svg = file.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1)
-    svg = re.sub(r'( id="|ref="#|url\(#)', rf"\1{figure.get_gid()}-", svg)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
-    for name, color in PAINT.items():
-        svg = svg.replace(color, f"var(--{name})")
-    return svg

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -41,9 +42,10 @@ def queries() -> Iterator[Asked]:
             yield Asked(name, panel, filled)
 
 
-def ask(prometheus: str, expr: str) -> list[dict[str, Any]]:
+def ask(prometheus: str, expr: str, client: httpx.Client | None = None) -> list[dict[str, Any]]:
     """An instant query's series; an error fails the test."""
-    answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": expr}, trust_env=False, timeout=30).json()
+    get = client.get if client else partial(httpx.get, trust_env=False, timeout=30)
+    answer = get(f"{prometheus}/api/v1/query", params={"query": expr}).json()
     assert answer["status"] == "success", f"{expr}: {answer}"
     series: list[dict[str, Any]] = answer["data"]["result"]
     return series
@@ -53,6 +55,8 @@ def wait_for_series(prometheus: str, seconds: float) -> None:
     """Return once every query that must have series has some."""
     missing = [asked for asked in queries() if asked.must_have_series]
     deadline = time.monotonic() + seconds
-    while missing := [asked for asked in missing if not ask(prometheus, asked.expr)]:
-        assert time.monotonic() < deadline, f"no series after {seconds:g} s for {missing}"
-        time.sleep(0.2)
+    # one connection for all: on a busy machine each new one takes time that the rollout does not wait for
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        while missing := [asked for asked in missing if not ask(prometheus, asked.expr, client)]:
+            assert time.monotonic() < deadline, f"no series after {seconds:g} s for {missing}"
+            time.sleep(0.2)

@@ -99,9 +99,9 @@ def test_every_drawing_is_told_in_words_too(tmp_path: Path, recorder: Recorder) 
 @pytest.mark.parametrize(
     ("recorder", "drawings", "words"),
     [
-        pytest.param(carried_out(a_run("v2-broken"), failing=0.3), 4, [], id="everything happened"),
-        pytest.param(only_stable(), 3, ["The candidate was never judged."], id="one version"),
-        pytest.param(nothing_answered(), 2, ["No request was answered, so there is no latency."], id="nothing answered"),
+        pytest.param(carried_out(a_run("v2-broken"), failing=0.3), 7, [], id="everything happened"),
+        pytest.param(only_stable(), 6, ["The candidate was never judged."], id="one version"),
+        pytest.param(nothing_answered(), 3, ["No request was answered, so there is no latency."], id="nothing answered"),
         pytest.param(
             Recorder(a_run()),
             0,
@@ -113,7 +113,7 @@ def test_every_drawing_is_told_in_words_too(tmp_path: Path, recorder: Recorder) 
             ],
             id="nothing happened",
         ),
-        pytest.param(carried_out(a_run(), wrong=0.0), 4, [], id="only wrong answers of stable"),
+        pytest.param(carried_out(a_run(), wrong=0.0), 7, [], id="only wrong answers of stable"),
     ],
 )
 def test_where_there_is_nothing_to_draw_there_are_words(tmp_path: Path, recorder: Recorder, drawings: int, words: list[str]) -> None:
@@ -158,7 +158,8 @@ def test_both_witnesses_are_shown(tmp_path: Path) -> None:
 
 def test_the_marks_of_a_drawing_are_the_phases_and_the_versions(tmp_path: Path) -> None:
     html, _ = reported(tmp_path, carried_out(a_run()))
-    drawing = html[html.index("<svg") : html.index("</svg>")]
+    start = html.index("<svg", html.index("Who answered"))
+    drawing = html[start : html.index("</svg>", start)]
 
     for text in ("blue: v1", "green: v2", "1 baseline", "3 10 %", "requests/s"):
         assert f">{text}<" in drawing

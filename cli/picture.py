@@ -1,0 +1,144 @@
+"""The live picture of a run as text: its phases, both versions, the share that was asked for and served, the paths to the verdict.
+
+Pure, and right without colours and in 80 columns: whatever is drawn is also said in numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from impact.measures import latency_percentile_ms, sent_since
+from impact.sides import Sides
+from impact.userlog import Request
+from strategies.judgement import Judgement
+from strategies.run import Run
+from strategies.traffic import Slot
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+RECENT = 5
+"""Seconds that the figures look back."""
+SPARKS = "▁▂▃▄▅▆▇█"
+SPARK_SECONDS = 20
+"""Seconds that a sparkline looks back, one mark for each."""
+BAR = 30
+WIDEST = 100
+
+
+@dataclass
+class Seen:
+    """What the events so far have told.
+
+    Attributes:
+        phases: the names of the phases and when each began, epoch seconds.
+        doing: the step under way.
+        weight: the intended share of the slot that is not stable, whole percents.
+        since: since when the shares are those of now, epoch seconds.
+        stable: the slot that is stable; None while it is the one from the start.
+        judgement: the newest look of the analysis under way.
+        paths: the evidence of the looks of this analysis, by metric.
+    """
+
+    phases: list[tuple[str, float]] = field(default_factory=list)
+    doing: str = ""
+    weight: int = 0
+    since: float = 0.0
+    stable: Slot | None = None
+    judgement: Judgement | None = None
+    paths: dict[str, list[float]] = field(default_factory=dict)
+
+
+def picture(run: Run, seen: Seen, requests: Sequence[Request], *, now: float, width: int) -> "RenderableType":
+    """All of it, `width` columns wide; `requests` are the users' log so far, `now` is in epoch seconds."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text(timeline(seen, now)), Text(seen.doing, style="dim"), _versions(run, seen, requests, now)]
+    if not run.plan.in_place:
+        parts.append(Text(share(run, seen, requests, now)))
+    if seen.judgement:
+        parts.append(Text(f"{seen.judgement.verdict} {seen.judgement.reason}", style="bold"))
+        parts += [Text(line, no_wrap=True, overflow="ellipsis") for line in verdicts(seen)]
+    title = Text(f"{run.plan.strategy} {run.from_version} → {run.to_version}, {max(0.0, now - run.started.timestamp()):.0f} s")
+    return Panel(Group(*parts), title=title, width=min(WIDEST, width))
+
+
+def timeline(seen: Seen, now: float) -> str:
+    """The phases with their seconds, the one under way last and marked."""
+    if not seen.phases:
+        return "▸ starting"
+    ends = [began for _, began in seen.phases[1:]]
+    past = [f"{name} {end - began:.0f} s" for (name, began), end in zip(seen.phases, ends, strict=False)]
+    name, began = seen.phases[-1]
+    return " · ".join([*past, f"▸ {name} {max(0.0, now - began):.0f} s"])
+
+
+def share(run: Run, seen: Seen, requests: Sequence[Request], now: float) -> str:
+    """What the slot that is not stable got of the last seconds' requests, as a bar, with a mark at what was intended."""
+    stable = seen.stable or run.stable
+    charged = [request for request in sent_since(requests, max(seen.since, now - RECENT)) if request.slot]
+    served = 100 * sum(request.slot is not stable for request in charged) / len(charged) if charged else None
+    mark = min(BAR - 1, round(seen.weight / 100 * BAR))
+    filled = 0 if served is None else round(served / 100 * BAR)
+    bar = "".join("|" if place == mark else "█" if place < filled else "·" for place in range(BAR))
+    return f"candidate   [{bar}] served {'–' if served is None else f'{served:.0f} %'} of intended {seen.weight} %"
+
+
+def verdicts(seen: Seen) -> list[str]:
+    """For each metric the path of its evidence towards the limit, and the requests that it takes to tell."""
+    lines = []
+    for metric in seen.judgement.metrics if seen.judgement else ():
+        path = sparkline([max(0.0, evidence) for evidence in seen.paths.get(metric.metric, [])][-SPARK_SECONDS:], metric.limit)
+        lines.append(
+            f"  {metric.metric:<8} {path:>{SPARK_SECONDS}} {metric.evidence:6.1f} of {metric.limit:.1f}"
+            f"   {metric.candidate.bad}/{metric.candidate.n} vs {metric.stable.bad}/{metric.stable.n}, needs {metric.needed}"
+        )
+    return lines
+
+
+def sparkline(values: Sequence[float], most: float) -> str:
+    """One mark for each of `values`, the highest for `most` and whatever is above it."""
+    top = len(SPARKS) - 1
+    return "".join(SPARKS[min(top, round(top * value / most))] if most > 0 else SPARKS[0] for value in values)
+
+
+def _versions(run: Run, seen: Seen, requests: Sequence[Request], now: float) -> "RenderableType":
+    from rich.table import Table
+    from rich.text import Text
+
+    sides, promoted = Sides(run), seen.stable is not None
+    seconds = max(0.5, min(RECENT, now - seen.since))
+    long = sent_since(requests, now - SPARK_SECONDS)
+    recent = [request for request in long if request.sent is not None and request.sent >= now - seconds]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("role", "version", "req/s", "", "failed", "wrong", "p95 ms"):
+        table.add_column(heading, justify="left" if heading in {"role", "version", ""} else "right", no_wrap=heading != "version")
+    rows = []
+    for new, role in ((False, "old" if promoted else "stable"), (True, "stable" if promoted else "candidate")):
+        slot, version = (run.candidate, run.to_version) if new else (run.stable, run.from_version)
+        rows.append((f"{role} ({slot})", version, sides.of(recent, slot, candidate=new), _rates(sides.of(long, slot, candidate=new), now)))
+    most = max([1, *(rate for *_, rates in rows for rate in rates)])
+    for role, version, own, rates in rows:
+        p95 = latency_percentile_ms(own, 0.95)
+        table.add_row(
+            role,
+            Text(version, overflow="fold"),
+            f"{len(own) / seconds:.1f}",
+            sparkline(rates, most),
+            str(sum(request.failed for request in own)),
+            str(sum(request.wrong for request in own)),
+            "–" if p95 is None else f"{p95:.1f}",
+        )
+    return table
+
+
+def _rates(requests: Sequence[Request], now: float) -> list[int]:
+    """Requests in each of the last seconds, oldest first."""
+    rates = [0] * SPARK_SECONDS
+    for request in requests:
+        age = now - (request.sent or 0.0)
+        if 0 <= age < SPARK_SECONDS:
+            rates[SPARK_SECONDS - 1 - int(age)] += 1
+    return rates

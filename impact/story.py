@@ -1,0 +1,106 @@
+"""A run told in one paragraph, with its numbers, for somebody who has never seen the lab."""
+
+from impact import wording
+from impact.figures import MetricVerdict
+from impact.summary import Summary
+from strategies.events import Outcome
+from strategies.judgement import Count, Verdict
+
+IDEAS = {
+    "canary": "a growing share of the users got it, and each share was judged before the next",
+    "recreate": "all of the old version was ended before the new one was started in its place",
+    "rolling": "the old version's replicas were exchanged for new ones a few at a time",
+    "blue-green": "it was started beside the old version at full scale and tried there before everybody was switched over",
+    "ab-test": "two groups of users got one version each, and what they got out of it was compared",
+    "shadow": "it got copies of the users' requests, and nobody got its answers",
+    "undo": "it had been there before, and everybody got it again without steps",
+}
+BAD = {
+    "failed": "of its requests failed",
+    "slow": "of its requests took longer than {objective}",
+    "wrong": "of its answers were wrong",
+}
+
+
+def story(summary: Summary) -> list[str]:
+    """What was done, how it ended and why, in sentences."""
+    return [_what(summary), *_who(summary), *_judged(summary), _end(summary)]
+
+
+def _what(summary: Summary) -> str:
+    if summary.from_version == summary.to_version:
+        return f"Users sent requests to {summary.to_version}, and nothing was changed meanwhile."
+    idea = IDEAS.get(summary.strategy)
+    return f"{summary.to_version} was to take the place of {summary.from_version} by {summary.strategy}" + (f": {idea}." if idea else ".")
+
+
+def _who(summary: Summary) -> list[str]:
+    totals = summary.totals
+    if not totals.requests or summary.from_version == summary.to_version:
+        return []
+    got = sum(
+        figures.requests
+        for phase in summary.phases
+        for figures in (phase.roles.stable, phase.roles.candidate)
+        if figures.version == summary.to_version
+    )
+    rate = "" if totals.achieved_rate is None else f", {totals.achieved_rate:.0f} a second"
+    return [
+        f"Meanwhile {totals.users} users sent {totals.requests} requests{rate}; "
+        f"{wording.share(got, totals.requests)} of them went to {summary.to_version}."
+    ]
+
+
+def _judged(summary: Summary) -> list[str]:
+    """The verdict that decided: the first that failed, else that nothing failed."""
+    failed = [verdict for verdict in summary.verdicts if verdict.verdict is Verdict.FAIL]
+    if failed:
+        return [_harm(summary, verdict) for verdict in failed]
+    if summary.verdicts and all(verdict.verdict is Verdict.PASS for verdict in summary.verdicts):
+        names = ", ".join(dict.fromkeys(verdict.metric for verdict in summary.verdicts))
+        margin = max(verdict.margin for verdict in summary.verdicts)
+        most = max(verdict.candidate.n for verdict in summary.verdicts)
+        return [
+            f"It was judged by {most} of its requests ({names}), and in nothing was it found worse than {summary.from_version} "
+            f"by more than the {100 * margin:g} points that were allowed."
+        ]
+    short = [verdict for verdict in summary.verdicts if verdict.verdict is Verdict.INCONCLUSIVE]
+    if short and summary.outcome is Outcome.INCONCLUSIVE:
+        least = max(short, key=lambda verdict: verdict.needed)
+        return [f"It was judged by {least.candidate.n} of its requests, and to tell takes about {least.needed}."]
+    return []
+
+
+def _harm(summary: Summary, verdict: MetricVerdict) -> str:
+    """What was found, with both counts and the time that it took."""
+    began = max((phase.started for phase in summary.phases if phase.started <= verdict.at), default=summary.started)
+    what = BAD.get(verdict.metric, f"of its requests were bad ({verdict.metric})").format(
+        objective=wording.duration(summary.objective_seconds)
+    )
+    return (
+        f"In the phase “{verdict.phase}”, {wording.duration((verdict.at - began).total_seconds())} after it began, "
+        f"{_of(verdict.candidate)} {what}, against {_of(verdict.stable)} at {summary.from_version}: "
+        f"it is proved that this is worse by more than the {100 * verdict.margin:g} points that were allowed."
+    )
+
+
+def _end(summary: Summary) -> str:
+    left = f" Still to be done: {summary.left}." if summary.left else ""
+    match summary.outcome:
+        case Outcome.PROMOTED:
+            return f"So it was promoted, and {summary.to_version} serves everybody now.{left}"
+        case Outcome.COMPLETED:
+            return f"It ended as it should: {summary.reason}.{left}"
+        case Outcome.ROLLED_BACK:
+            return f"So it was taken back, and {summary.from_version} serves everybody again.{left}"
+        case Outcome.INCONCLUSIVE:
+            return f"That was too little to put it live, so it was taken back; {summary.from_version} serves everybody.{left}"
+        case Outcome.ERROR | Outcome.INTERRUPTED:
+            return f"It did not come to its end: {summary.reason}.{left}"
+        case None:
+            return "It has not ended, or was killed."
+
+
+def _of(count: Count) -> str:
+    """A count as "17 of 36 (47.2 %)"."""
+    return f"{count.bad} of {count.n}" + ("" if count.ratio is None else f" ({100 * count.ratio:.1f} %)")

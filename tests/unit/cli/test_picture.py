@@ -1,0 +1,118 @@
+"""The live picture says in numbers what it draws, and fits whatever terminal it is drawn on."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from cli.live import Display, Talk
+from cli.picture import Seen, picture, share, sparkline, timeline, verdicts
+from impact.rundir import RunFolder
+from impact.userlog import Request, UserLog
+from strategies.events import Looked
+from strategies.traffic import Slot
+from tests.unit.impact.recorded_run import START, Recorder, a_run, at, carried_out, record
+
+
+def shown(folder: RunFolder, recorder: Recorder) -> tuple[Display, list[Request]]:
+    """A display that has seen all events, and the users' log."""
+    display = Display(Talk.QUIET)
+    with display.showing(folder, UserLog(folder.requests), None):  # type: ignore[arg-type]  # the clock is for a live display
+        for event in recorder.events:
+            display.show(event)
+    log = UserLog(folder.requests)
+    log.poll()
+    return display, log.requests
+
+
+def printed(recorder: Recorder, runs: Path, width: int) -> list[str]:
+    display, requests = shown(record(runs, recorder), recorder)
+    console = Console(file=io.StringIO(), width=width, no_color=True, force_terminal=False)
+    with console.capture() as capture:
+        console.print(picture(recorder.run, display.seen, requests, now=START.timestamp() + recorder.clock, width=width))
+    return capture.get().splitlines()
+
+
+def in_the_middle(version: str = "v2") -> Recorder:
+    """A candidate that is being judged, and gets worse by the second."""
+    recorder = carried_out(a_run(version), failing=0.3)
+    last = max(number for number, event in enumerate(recorder.events) if isinstance(event, Looked))
+    recorder.clock = (recorder.events[last].at - START).total_seconds()
+    recorder.events = recorder.events[: last + 1]
+    return recorder
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_nothing_is_wider_than_the_terminal(tmp_path: Path, width: int) -> None:
+    lines = printed(in_the_middle("a-version-with-a-rather-long-name-of-its-own"), tmp_path, width)
+
+    assert max(map(cell_len, lines)) <= width
+
+
+def test_a_running_analysis_is_told_in_80_columns(tmp_path: Path) -> None:
+    lines = printed(in_the_middle(), tmp_path, 80)
+    text = "\n".join(lines)
+
+    assert "canary v1 → v2" in lines[0]
+    assert "baseline 5 s · deploy v2 ×1 3 s · ▸ 10 % " in text
+    assert "stable (blue)" in text
+    assert "candidate (green)" in text
+    assert "of intended 10 %" in text
+    assert "FAIL" in text
+    assert "needs 94" in text
+
+
+def test_before_the_first_event_there_is_a_picture_too(tmp_path: Path) -> None:
+    assert "▸ starting" in "\n".join(printed(Recorder(a_run(rate=0.0)), tmp_path, 80))
+
+
+def test_promotion_moves_the_roles(tmp_path: Path) -> None:
+    text = "\n".join(printed(carried_out(a_run()), tmp_path, 80))
+
+    assert "old (blue)" in text
+    assert "stable (green)" in text
+    assert "of intended 0 %" in text
+
+
+def test_the_share_has_a_bar_as_long_as_what_was_served_and_a_mark_at_what_was_intended() -> None:
+    run, now = a_run(), START.timestamp() + 10
+    requests = [request("green" if number < 3 else "blue", now - 1 + number / 20) for number in range(10)]
+
+    assert share(run, Seen(weight=50, since=now - 5), requests, now).startswith(f"candidate   [{'█' * 9}{'·' * 6}|{'·' * 14}] served 30 %")
+    assert "served – of intended 50 %" in share(run, Seen(weight=50, since=now), [], now)
+
+
+def test_a_path_reaches_the_top_at_its_limit(tmp_path: Path) -> None:
+    recorder = in_the_middle()
+    display, _ = shown(record(tmp_path, recorder), recorder)
+    (failed, wrong) = verdicts(display.seen)
+
+    assert "█" in failed
+    assert "█" not in wrong
+    assert sparkline([-1, 0, 5, 10, 20][1:], 10) == "▁▅██"
+
+
+def test_phases_have_their_seconds() -> None:
+    seen = Seen(phases=[("baseline", at(1).timestamp()), ("10 %", at(6).timestamp())])
+
+    assert timeline(seen, at(8).timestamp()) == "baseline 5 s · ▸ 10 % 2 s"
+
+
+def test_quiet_says_nothing_and_verbose_says_each_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorder = in_the_middle()
+    said = {}
+    for talk in Talk:
+        display = Display(talk)
+        for event in recorder.events:
+            display.show(event)
+        said[talk] = capsys.readouterr().err.count("10 %: ")
+
+    assert said[Talk.QUIET] == 0
+    assert said[Talk.VERBOSE] == sum(isinstance(event, Looked) for event in recorder.events)
+    assert 0 < said[Talk.NORMAL] <= said[Talk.VERBOSE]
+
+
+def request(slot: str, sent: float) -> Request:
+    return Request(sent, sent, 0.01, 1, "id", Slot(slot), {"blue": "v1", "green": "v2"}[slot], 200, "", "benign", "benign")

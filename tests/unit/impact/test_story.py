@@ -1,0 +1,48 @@
+"""Somebody who has never seen the lab learns from one paragraph what was done, how it ended, and why."""
+
+import pytest
+
+from impact.story import story
+from strategies.events import Outcome
+from tests.unit.impact.recorded_run import Recorder, a_run, carried_out
+from tests.unit.impact.test_summary import summary_of
+
+
+def told(recorder: Recorder) -> str:
+    return " ".join(story(summary_of(recorder.run, recorder.events, recorder.rows)))
+
+
+def test_a_good_candidate() -> None:
+    recorder = carried_out(a_run())
+    text = told(recorder)
+
+    assert text.startswith("v2 was to take the place of v1 by canary: a growing share of the users got it")
+    assert f"users sent {len(recorder.rows)} requests" in text
+    assert "in nothing was it found worse than v1 by more than the 2 points that were allowed" in text
+    assert text.endswith("So it was promoted, and v2 serves everybody now.")
+
+
+def test_a_bad_candidate_is_told_with_both_counts_and_the_time_it_took() -> None:
+    recorder = carried_out(a_run("v2-broken"), failing=0.3)
+    summary = summary_of(recorder.run, recorder.events, recorder.rows)
+    failed = next(verdict for verdict in summary.verdicts if verdict.metric == "failed")
+    text = told(recorder)
+
+    assert f"{failed.candidate.bad} of {failed.candidate.n} (" in text
+    assert "of its requests failed, against 0 of " in text
+    assert "In the phase “10 %”" in text
+    assert text.endswith("So it was taken back, and v1 serves everybody again.")
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_outcome_has_an_end(outcome: Outcome) -> None:
+    recorder = Recorder(a_run())
+    recorder.pass_time(1.0)
+    recorder._end(outcome, 0, "for this reason")
+
+    assert told(recorder).endswith(".")
+
+
+def test_no_requests_and_no_end_are_told_as_such() -> None:
+    assert "users sent" not in told(Recorder(a_run(rate=0.0)))
+    assert told(Recorder(a_run())).endswith("It has not ended, or was killed.")
