@@ -81,6 +81,8 @@ lock: ## choose versions anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev \
 		-c requirements.lock pyproject.toml -o requirements-dev.lock
+	uv pip compile --quiet --no-annotate --python-version 3.13 --python-platform linux --generate-hashes --no-emit-index-url --no-header \
+		-c requirements.lock app/requirements.in -o app/requirements.lock
 
 clean: ## end the lab, and remove what was made here; runs and models stay
 	@if [ -x $(BIN)/labctl ]; then $(BIN)/labctl down; fi
