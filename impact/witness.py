@@ -111,7 +111,10 @@ class UsersWitness:
             case Subject.IN_PLACE:
                 return self._against_before(requests, final=final)
             case Subject.EXCHANGE:
-                return self._against_before([request for request in requests if self._sides.is_candidate(request)], final=final)
+                counts = self._counts([request for request in requests if self._sides.is_candidate(request)])
+                # replicas that start and end slow everybody down: that is the exchange's cost and not the new version's
+                counts.pop("slow", None)
+                return self._judge(counts, self._baseline, {}, share=None, final=final)
             case Subject.PREVIEW:
                 return self._previewed(traffic, requests, since, final=final)
             case Subject.EXPERIMENT:

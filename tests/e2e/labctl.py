@@ -28,6 +28,7 @@ class Labctl:
 
     def __init__(self, folder: Path, store: Path) -> None:
         self.home, self.runs, self.store = folder / "lab", folder / "runs", store
+        self._earlier: frozenset[Path] = frozenset()
         self.environment = {
             **os.environ,
             "LAB_HOME": str(self.home),
@@ -58,7 +59,12 @@ class Labctl:
 
     @contextmanager
     def started(self, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
-        """A command that runs while the body does; it is killed at the end if it is still there."""
+        """A command that runs while the body does; it is killed at the end if it is still there.
+
+        A rollout that only begins must not be taken for the one before it, so `events` are those of runs begun from here on.
+        """
+        if arguments[0] == "rollout":
+            self._earlier = frozenset(self.runs.glob("*"))
         process = subprocess.Popen(
             [*PROGRAM, *arguments],
             env=self.environment,
@@ -82,7 +88,7 @@ class Labctl:
 
     def events(self) -> list[AnyEvent]:
         """The events of the newest run; a line that is being written is left out."""
-        files = sorted(self.runs.glob("*/events.jsonl"))
+        files = sorted(path for path in self.runs.glob("*/events.jsonl") if path.parent not in self._earlier)
         lines = files[-1].read_bytes().split(b"\n")[:-1] if files else []
         return [msgspec.json.decode(line, type=AnyEvent) for line in lines]
 
