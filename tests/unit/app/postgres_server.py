@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import psycopg
-import pytest
 
+from tests.conftest import missing
 from tests.unit.app.ports import free_port
 
 DEADLINE = 60.0
@@ -36,7 +36,7 @@ class PostgresServer:
     def __init__(self) -> None:
         binaries = programs()
         if binaries is None:
-            pytest.skip("there is no PostgreSQL on this machine: install Debian's package postgresql")
+            missing("there is no PostgreSQL on this machine: install Debian's package postgresql")
         # not below pytest's folder: another user than root, whose folder that is, has to reach it; and a socket's path is short
         self._folder = Path(tempfile.mkdtemp(prefix="lab-pg-"))
         self._user: str | None = None
