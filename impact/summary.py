@@ -214,10 +214,10 @@ def _verdicts(events: Sequence[AnyEvent]) -> tuple[MetricVerdict, ...]:
 
 
 def _rollback_seconds(run: Run, events: Sequence[AnyEvent], sent: Sequence[Request]) -> float | None:
-    back = timeline.went_back_at(events)
+    back, sides = timeline.went_back_at(events), Sides(run)
     if back is None:
         return None
-    return max([0.0, *(_sent(request) - back for request in sent if request.slot is run.candidate)])
+    return max([0.0, *(_sent(request) - back for request in sent if sides.is_candidate(request))])
 
 
 def _generator(requests: Sequence[Request], sent: Sequence[Request]) -> Generator:
