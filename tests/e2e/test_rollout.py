@@ -22,7 +22,7 @@ INTENDED = 'labctl_rollout_intended_weight_percent{slot="green"}'
 
 def test_a_good_candidate_is_promoted_and_no_request_is_lost(labctl: Labctl) -> None:
     """Meanwhile every dashboard shows it, and the share that it is about."""
-    asked = ("--weight", "10", "--rate", "100", "--hold", "28s", "--keep", "1s", "--objective-latency", "3s", "--json")
+    asked = ("--weight", "10", "--rate", "120", "--hold", "18s", "--keep", "1s", "--objective-latency", "3s", "--json")
     with labctl.started("rollout", "canary", *asked) as rollout:
         labctl.wait_for_step("analyse", 120)
         prometheus = f"http://127.0.0.1:{labctl.lab().prometheus_port}"
