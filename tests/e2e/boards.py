@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from functools import partial
+from math import nan
 from typing import Any, NamedTuple
 
 import httpx
@@ -49,6 +50,12 @@ def ask(prometheus: str, expr: str, client: httpx.Client | None = None) -> list[
     assert answer["status"] == "success", f"{expr}: {answer}"
     series: list[dict[str, Any]] = answer["data"]["result"]
     return series
+
+
+def number(prometheus: str, expr: str) -> float:
+    """The value of a query that has one series; not a number without any."""
+    series = ask(prometheus, expr)
+    return float(series[0]["value"][1]) if len(series) == 1 else nan
 
 
 def wait_for_series(prometheus: str, seconds: float) -> None:
