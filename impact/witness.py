@@ -30,6 +30,10 @@ OBJECTIVE_FACTOR = 5
 """Requests slower than this many times stable's p99 in the baseline count as slow, unless an objective is given."""
 
 
+WARM_UP = 1.0
+"""Seconds of the preview's users that are not looked at."""
+
+
 class UsersWitness:
     """Implements `strategies.witness.Witness`.
 
@@ -143,8 +147,11 @@ class UsersWitness:
         """Our own users at the candidate against users at stable over the same seconds."""
         log = self._preview()
         log.poll()
-        candidate = [request for request in sent_since(log.requests, since.timestamp()) if request.slot in {traffic.candidate, None}]
-        stable = [request for request in requests if request.slot is traffic.stable]
+        first = min((request.sent for request in log.requests if request.sent is not None), default=0.0)
+        # starting our own users takes processor time from all; what was slow for that is not the candidate's
+        begin = max(since.timestamp(), first + WARM_UP)
+        candidate = [request for request in sent_since(log.requests, begin) if request.slot in {traffic.candidate, None}]
+        stable = [request for request in requests if request.slot is traffic.stable and (request.sent or 0.0) >= begin]
         # two loads of their own: which share of the requests is the candidate's is not known before
         share = len(candidate) / (len(candidate) + len(stable)) if candidate and stable else None
         return self._judge(self._counts(candidate), self._counts(stable), self._baseline, share=share, final=final)
