@@ -21,7 +21,7 @@ from strategies.judgement import Count
 from strategies.traffic import Slot
 
 PROMQL = {
-    "up": Template('up{job="model-api"}'),
+    "up": Template('max_over_time(up{job="model-api"}[${recent}ms])'),
     "age": Template('time() - timestamp(up{job="model-api"})'),
     "scrapes": Template('up{job="model-api",slot="$slot"}[${window}ms]'),
     "requests": Template('model_api_requests_total{job="model-api",slot="$slot",handler="/predict",mirrored="false"}[${window}ms]'),
@@ -30,6 +30,9 @@ PROMQL = {
     "cpu": Template('process_cpu_seconds_total{job="model-api"}[${window}ms]'),
 }
 """Everything that is asked; ages are by Prometheus's own clock, which need not agree with ours."""
+
+MISSED_SCRAPES = 3
+"""So many scrapes in a row must fail until a replica counts as unseen: on a busy machine a single one now and then takes too long."""
 
 STALE_SCRAPES = 5
 """A newest sample older than this many scrape intervals is stale."""
@@ -102,7 +105,7 @@ class PrometheusWitness:
         Raises:
             WitnessLost: Prometheus does not answer, or a replica's `up` is missing, 0 or stale; the sentence names each.
         """
-        up = self._newest("up")
+        up = self._newest("up", {"recent": str(ceil(MISSED_SCRAPES * self._interval * 1000))})
         age = self._newest("age")
         limit = STALE_SCRAPES * self._interval
         unseen = []
@@ -111,7 +114,7 @@ class PrometheusWitness:
             if replica not in up or replica not in age:
                 unseen.append(f"{slot} at {instance} is not among its targets")
             elif up[replica] != 1:
-                unseen.append(f"{slot} at {instance} did not answer its last scrape")
+                unseen.append(f"{slot} at {instance} did not answer its last {MISSED_SCRAPES} scrapes")
             elif age[replica] > limit:
                 unseen.append(f"{slot} at {instance} was last scraped {age[replica]:.1f} s ago, more than {limit:g} s")
         if unseen:
@@ -170,11 +173,11 @@ class PrometheusWitness:
         series = self._ask("cpu", {"window": str(ceil(seconds * 1000))}, at)
         return [[(time, float(value)) for time, value in one.values] for one in series if one.values]
 
-    def _newest(self, query: str) -> dict[tuple[str, str], float]:
+    def _newest(self, query: str, parameters: Mapping[str, str] = {}) -> dict[tuple[str, str], float]:
         """An instant query's values by instance and slot."""
         return {
             (series.metric.get("instance", ""), series.metric.get("slot", "")): float(series.value[1])
-            for series in self._ask(query)
+            for series in self._ask(query, parameters)
             if series.value
         }
 

@@ -84,7 +84,7 @@ def test_restarts_never_add_what_did_not_happen(steps: list[tuple[int, bool]]) -
 @pytest.mark.parametrize(
     ("query", "promql"),
     [
-        ("up", 'up{job="model-api"}'),
+        ("up", 'max_over_time(up{job="model-api"}[3000ms])'),
         ("age", 'time() - timestamp(up{job="model-api"})'),
         ("scrapes", 'up{job="model-api",slot="blue"}[1500ms]'),
         ("requests", 'model_api_requests_total{job="model-api",slot="blue",handler="/predict",mirrored="false"}[1500ms]'),
@@ -94,7 +94,7 @@ def test_restarts_never_add_what_did_not_happen(steps: list[tuple[int, bool]]) -
     ],
 )
 def test_what_is_asked(query: str, promql: str) -> None:
-    assert PROMQL[query].substitute(slot=Slot.BLUE, window=1500) == promql
+    assert PROMQL[query].substitute(slot=Slot.BLUE, window=1500, recent=3000) == promql
 
 
 def test_every_query_is_tested_as_text() -> None:
@@ -196,9 +196,9 @@ def test_a_replica_that_dies_and_comes_back(lab: Lab) -> None:
     lab.sees(Slot.GREEN, start, Count(0, 1))
 
     lab.green.stop()
-    wait_until(lambda: len(lab.prometheus.query("up == 0")) == 1, "green is seen to be down")
+    wait_until(lambda: len(lab.prometheus.query("max_over_time(up[2s]) == 0")) == 1, "green is seen to be down for more than three scrapes")
     down = now()
-    with pytest.raises(WitnessLost, match=f"green at {lab.green.target.address} did not answer its last scrape"):
+    with pytest.raises(WitnessLost, match=f"green at {lab.green.target.address} did not answer its last 3 scrapes"):
         lab.witness.check(lab.ready)
     lab.witness.check({lab.blue.target.address: "blue"})
     lab.sees(Slot.GREEN, down, None)
