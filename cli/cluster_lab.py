@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class ConnectedCluster(KubernetesPlatform):
         super().__init__(cluster, **parts)
         self.gateway = settings.gateway
         self.prometheus = settings.prometheus
-        self._log_url = lambda: prediction_log.url(cluster, settings)
+        self._log_url = partial(prediction_log.url, cluster, settings)
 
     @property
     def prediction_log(self) -> str:

@@ -90,7 +90,7 @@ def require(cluster: Cluster, settings: KubernetesSettings) -> None:
 
 def _digest(tools: Tools, files: tuple[str, ...]) -> str:
     version = tools.run("istioctl", "version", "--remote=false", "--short", timeout=60.0)
-    content = b"\0".join(Path(file).read_bytes() for file in (*files, REQUEST_IDS))
+    content = b"\0".join(path.read_bytes() for path in (*map(Path, files), REQUEST_IDS))
     return hashlib.sha256(version.encode() + content).hexdigest()[:16]
 
 

@@ -43,7 +43,7 @@ def other(lab: ClusterLab) -> str:
 
 @pytest.mark.parametrize(
     ("strategy", "options"),
-    [("rolling", ("--hold", "8s")), ("blue-green", ("--preview", "6s", "--hold", "6s", "--keep", "2s"))],
+    [("rolling", ("--hold", "8s")), ("blue-green", ("--preview", "15s", "--hold", "6s", "--keep", "2s"))],
 )
 def test_a_good_candidate_takes_over_and_no_request_is_lost(up: ClusterLab, strategy: str, options: tuple[str, ...]) -> None:
     wanted = other(up)
