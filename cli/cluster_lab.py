@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from cli.clock import SystemClock
 from cli.labs import Found, Holder, Serving
 from cli.settings import Settings
 from impact.rundir import RunFolder
-from platforms.kubernetes import kind, model_store, routes
+from platforms.kubernetes import kind, model_store, prediction_log, routes
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.gateway import Gateway
 from platforms.kubernetes.helm import Helm
@@ -33,13 +34,18 @@ FIRST_TIMEOUT = 180.0
 
 
 class ConnectedCluster(KubernetesPlatform):
-    """The verbs, and the addresses of gateway and Prometheus."""
+    """The verbs, and the addresses of gateway, Prometheus and prediction log."""
 
-    def __init__(self, settings: KubernetesSettings, **parts: Any) -> None:
-        super().__init__(**parts)
+    def __init__(self, settings: KubernetesSettings, cluster: Cluster, **parts: Any) -> None:
+        super().__init__(cluster, **parts)
         self.gateway = settings.gateway
         self.prometheus = settings.prometheus
-        self.prediction_log = ""
+        self._log_url = partial(prediction_log.url, cluster, settings)
+
+    @property
+    def prediction_log(self) -> str:
+        """See `cli.labs.Connected`. It has a password, so it is asked for by those who read the log and kept by nobody else."""
+        return self._log_url()
 
     def note_users(self, pid: int | None, log: Path = Path()) -> None:
         """See `cli.labs.Connected`. They end with the labctl that started them, and nothing on a cluster could find them."""
@@ -193,7 +199,7 @@ class ClusterLab:
         namespace, held = self._target.namespace, self._held
         return ConnectedCluster(
             self._target,
-            cluster=self._cluster,
+            self._cluster,
             namespace=namespace,
             helm=Helm(self._target.context, namespace, digest=self._digest, extra=values or {}),
             gateway=self._gateway,

@@ -88,7 +88,10 @@ class PostgresSource:
         try:
             if self._connection is None:
                 options = f"-c default_transaction_read_only=on -c statement_timeout={TIMEOUT_SECONDS}s"
-                self._connection = psycopg.connect(self._url, connect_timeout=TIMEOUT_SECONDS, autocommit=True, options=options)
+                # of a database without an encoding of its own, text would come as bytes
+                self._connection = psycopg.connect(
+                    self._url, connect_timeout=TIMEOUT_SECONDS, autocommit=True, options=options, client_encoding="utf8"
+                )
             if self._connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
                 return []
             return self._connection.execute(_select(table, columns, "%s").encode(), (after, since)).fetchall()

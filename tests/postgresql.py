@@ -32,11 +32,11 @@ class Server:
     def url(self, database: str = "postgres") -> str:
         return f"postgresql:///{database}?host={self._folder}&user=postgres"
 
-    def new_database(self) -> str:
+    def new_database(self, encoding: str = "UTF8") -> str:
         """The URL of an empty database."""
         self._databases += 1
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE test{self._databases}".encode())
+            connection.execute(f"CREATE DATABASE test{self._databases} ENCODING '{encoding}' TEMPLATE template0".encode())
         return self.url(f"test{self._databases}")
 
     def start(self) -> None:

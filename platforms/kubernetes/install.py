@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from platforms.kubernetes import image, istio, kind, lab_release, model_store
+from platforms.kubernetes import image, istio, kind, lab_release, model_store, prediction_log
 from platforms.kubernetes.client import FIELD_MANAGER, ApiRefused, Cluster
 from platforms.kubernetes.doctor import require_tools
 from platforms.kubernetes.settings import PROJECT, KubernetesSettings
@@ -28,7 +28,7 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         settings: with the ports on which the cluster is really reached.
-        values: what the slots' releases are to be given: image and store.
+        values: what the slots' releases are to be given: image, store and prediction log.
     """
 
     settings: KubernetesSettings
@@ -119,4 +119,8 @@ def _values(name: str) -> Json:
     repository, _, tag = name.rpartition(":")
     if not repository or "/" in tag:
         raise CouldNotRun(f"LAB_IMAGE is {name!r}; give repository:tag, with a tag that tells what it is")
-    return {"image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"}, **model_store.values()}
+    return {
+        "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
+        **model_store.values(),
+        **prediction_log.values(),
+    }

@@ -1,4 +1,4 @@
-"""Istio on the kind cluster: istiod and one ingress gateway, as `manifests/istio-operator.yaml` says.
+"""Istio on the kind cluster: istiod and one ingress gateway, as `manifests/istio-operator.yaml` and `request-ids.yaml` say.
 
 On a cluster that is somebody else's, Istio is theirs as well: it is looked for and never installed.
 """
@@ -7,12 +7,13 @@ import hashlib
 import re
 from pathlib import Path
 
-from platforms.kubernetes.client import Cluster
+from platforms.kubernetes.client import FIELD_MANAGER, Cluster
 from platforms.kubernetes.settings import PROJECT, KubernetesSettings
 from platforms.kubernetes.tools import Tools
 from strategies.errors import CouldNotRun
 
 OPERATOR = PROJECT / "manifests" / "istio-operator.yaml"
+REQUEST_IDS = PROJECT / "manifests" / "request-ids.yaml"
 NAMESPACE = "istio-system"
 PARTS = ("istiod", "istio-ingressgateway")
 INSTALL_SECONDS = 600.0
@@ -31,6 +32,11 @@ def ensure(tools: Tools, cluster: Cluster, settings: KubernetesSettings, files: 
         return
     tools.say("installing Istio")
     tools.run(*_istioctl(settings), "install", "--skip-confirmation", *_given(files), timeout=INSTALL_SECONDS)
+    tools.run(
+        *("kubectl", "--context", settings.context, "apply", "--server-side", "--field-manager", FIELD_MANAGER),
+        *("--force-conflicts", "--filename", str(REQUEST_IDS)),
+        timeout=60.0,
+    )
     tools.run(
         *("kubectl", "--context", settings.context, "annotate", "namespace", NAMESPACE, "--overwrite", f"{_MARK}={wanted}"), timeout=60.0
     )
@@ -84,7 +90,7 @@ def require(cluster: Cluster, settings: KubernetesSettings) -> None:
 
 def _digest(tools: Tools, files: tuple[str, ...]) -> str:
     version = tools.run("istioctl", "version", "--remote=false", "--short", timeout=60.0)
-    content = b"\0".join(Path(file).read_bytes() for file in files)
+    content = b"\0".join(path.read_bytes() for path in (*map(Path, files), REQUEST_IDS))
     return hashlib.sha256(version.encode() + content).hexdigest()[:16]
 
 

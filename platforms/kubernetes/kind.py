@@ -16,7 +16,7 @@ from platforms.kubernetes.tools import Tools
 from strategies.errors import CouldNotRun, ToolFailed
 from strategies.waiting import wait_until
 
-NODE_PORTS = {"gateway": 30080, "prometheus": 30090, "grafana": 30030, "store": 30070}
+NODE_PORTS = {"gateway": 30080, "prometheus": 30090, "grafana": 30030, "store": 30070, "database": 30432}
 """What `kind-config.yaml` publishes, by the name of its field in `Ports`."""
 MARK = "/kind/lab-complete"
 CREATE_SECONDS = 900.0
@@ -147,8 +147,8 @@ def _create(tools: Tools, settings: KubernetesSettings) -> None:
     except ToolFailed as error:
         if taken := re.search(r"127\.0\.0\.1:\d+(?=.*(?:port is already allocated|address already in use))", error.stderr):
             raise CouldNotRun(
-                f"{taken[0]} is taken by another program; end it, or set LAB_GATEWAY_PORT, LAB_PROMETHEUS_PORT, LAB_GRAFANA_PORT or "
-                f"LAB_STORE_PORT to another port"
+                f"{taken[0]} is taken by another program; end it, or set LAB_GATEWAY_PORT, LAB_PROMETHEUS_PORT, LAB_GRAFANA_PORT, "
+                f"LAB_STORE_PORT or LAB_DATABASE_PORT to another port"
             ) from error
         raise
     tools.run("docker", "exec", _node(settings.cluster), "touch", MARK, timeout=30.0)

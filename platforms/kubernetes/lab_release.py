@@ -1,4 +1,4 @@
-"""The Helm release `lab`: Prometheus, Grafana and the model store in the lab's namespace."""
+"""The Helm release `lab`: Prometheus, Grafana, the model store and the database of the prediction log in the lab's namespace."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ def values(settings: KubernetesSettings) -> Json:
     """The values of the release. Node ports are fixed only where kind publishes them."""
     given: Json = {"grafana": {"enabled": settings.grafana}}
     if not settings.cluster:
-        for part in ("prometheus", "store", "grafana"):
+        for part in ("prometheus", "store", "database", "grafana"):
             given.setdefault(part, {})["nodePort"] = None
     return given
 
@@ -44,7 +44,7 @@ def ensure(tools: Tools, settings: KubernetesSettings) -> None:
     if found.get("status") == "deployed" and found.get("description") == wanted:
         return
     _settle(tools, settings, found)
-    tools.say("installing the lab's own parts: Prometheus, the model store" + (", Grafana" if settings.grafana else ""))
+    tools.say("installing the lab's own parts: Prometheus, the model store, a database" + (", Grafana" if settings.grafana else ""))
     tools.run(
         *("helm", "upgrade", NAME, str(CHART), "--install", "--values", "-", "--description", wanted),
         *("--wait", "--timeout", f"{READY_SECONDS}s", *where(settings)),

@@ -26,6 +26,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     prometheus: int = 9090
     grafana: int = 3000
     store: int = 7070
+    database: int = 5432
 
 
 class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +161,7 @@ def _settings(sources: Sources, *, cluster: str, context: str) -> KubernetesSett
             prometheus=sources.port("prometheus_port", usual.prometheus),
             grafana=sources.port("grafana_port", usual.grafana),
             store=sources.port("store_port", usual.store),
+            database=sources.port("database_port", usual.database),
         ),
     )
 

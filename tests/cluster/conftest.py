@@ -31,12 +31,13 @@ class ClusterLab:
     """
 
     def __init__(self, folder: Path, store: Path) -> None:
-        gateway, prometheus, grafana, models = free_ports(4)
+        gateway, prometheus, grafana, models, database = free_ports(5)
         self.gateway, self.prometheus = f"http://127.0.0.1:{gateway}", f"http://127.0.0.1:{prometheus}"
         self.environment = {
             **os.environ,
             "KUBECONFIG": str(folder / "kubeconfig"),
             "LAB_CLUSTER": NAME,
+            "LAB_DATABASE_PORT": str(database),
             "LAB_GATEWAY_PORT": str(gateway),
             "LAB_GRAFANA_PORT": str(grafana),
             "LAB_HOME": str(folder / "lab"),

@@ -19,7 +19,7 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* A Service that the host reaches: (dict "part" "prometheus" "root" $ "port" 9090 "nodePort" 30090). */}}
+{{/* A Service that the host reaches: (dict "part" "prometheus" "root" $ "port" 9090 "nodePort" 30090), and "protocol" if not http. */}}
 {{- define "lab.service" -}}
 apiVersion: v1
 kind: Service
@@ -33,9 +33,9 @@ spec:
   selector:
     {{- include "lab.selector" . | nindent 4 }}
   ports:
-    - name: http
+    - name: {{ .protocol | default "http" }}
       port: {{ .port }}
-      targetPort: http
+      targetPort: {{ .protocol | default "http" }}
       {{- with .nodePort }}
       nodePort: {{ . }}
       {{- end }}

@@ -1,5 +1,6 @@
 """The chart of what a lab has beside the model API."""
 
+import base64
 import shutil
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def test_it_is_clean() -> None:
 def test_every_pod_passes_pod_security_restricted() -> None:
     found = pods(render())
 
-    assert len(found) == 3
+    assert len(found) == 4
     assert all(map(is_restricted, found))
 
 
@@ -58,16 +59,26 @@ def test_a_changed_configuration_restarts_prometheus() -> None:
 def test_what_kind_publishes_is_where_the_services_are() -> None:
     services = {one["metadata"]["name"]: one["spec"]["ports"][0].get("nodePort") for one in render() if one["kind"] == "Service"}
 
-    assert services == {name: kind.NODE_PORTS[name] for name in ("prometheus", "grafana", "store")}
+    assert services == {name: kind.NODE_PORTS[name] for name in ("prometheus", "grafana", "store", "database")}
     elsewhere = render(**{name: {"nodePort": None} for name in services})
     assert not any("nodePort" in one["spec"]["ports"][0] for one in elsewhere if one["kind"] == "Service")
 
 
 def test_the_stores_credentials_are_never_the_same_twice() -> None:
-    first, second = (only(render(), "Secret")["data"] for _ in range(2))
+    first, second = (only(render(), "Secret", "lab-store")["data"] for _ in range(2))
 
     assert set(first) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     assert all(first[key] != second[key] for key in first)
+
+
+def test_the_databases_password_is_never_the_same_twice_and_is_the_one_in_its_url() -> None:
+    first, second = (only(render(), "Secret", "lab-database")["data"] for _ in range(2))
+    password, url = (base64.b64decode(first[key]).decode() for key in ("password", "url"))
+
+    assert first["password"] != second["password"]
+    assert url == f"postgresql://lab:{password}@database:5432/lab"
+    # a URL takes these as they are
+    assert password.isalnum()
 
 
 def test_every_dashboard_and_every_rule_that_is_there_is_shipped_as_it_is(tmp_path: Path) -> None:

@@ -92,6 +92,18 @@ def test_the_server_gets_the_environment_that_is_asked_for() -> None:
     assert {"name": "MODEL_API_ERROR_RATIO", "value": "0.5"} in server["env"]
 
 
+def test_the_prediction_log_is_named_by_a_secret_and_reached_only_where_there_is_one() -> None:
+    objects = render(predictionLog={"secret": "lab-database"})
+    (server,) = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+
+    where = {"secretKeyRef": {"name": "lab-database", "key": "url"}}
+    assert {"name": "MODEL_API_PREDICTION_LOG", "valueFrom": where} in server["env"]
+    ports = [port["port"] for rule in only(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 7070, 5432]
+    (server,) = only(render(), "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert "MODEL_API_PREDICTION_LOG" not in {one["name"] for one in server["env"]}
+
+
 def test_only_the_gateway_prometheus_and_the_test_come_in_and_only_the_store_is_reached() -> None:
     policy = only(render(), "NetworkPolicy")["spec"]
 
@@ -111,6 +123,7 @@ def test_only_the_gateway_prometheus_and_the_test_come_in_and_only_the_store_is_
         ({"image": {"tag": "latest"}}, "name a version"),
         ({"strategy": {"type": "Canary"}}, "'RollingUpdate', 'Recreate'"),
         ({"store": {"url": "models"}}, "/store/url"),
+        ({"predictionLog": {"secret": "postgresql://"}}, "/predictionLog/secret"),
         ({"extraEnv": [{"value": "1"}]}, "'name'"),
         ({"slot": "blue"}, "change the release's name"),
     ],

@@ -99,6 +99,17 @@ def test_a_file_that_is_no_log_is_a_lost_witness(tmp_path: Path) -> None:
         log.poll()
 
 
+def test_a_database_without_an_encoding_is_read_as_text(postgresql_server: postgresql.Server) -> None:
+    """As one is that was made where no language is set; its text would come as bytes."""
+    url = postgresql_server.new_database("SQL_ASCII")
+    with writer(url) as one:
+        one.append(predicted(1))
+        one.append(Truth("r-1", 1001.5, "benign"))
+
+    with PredictionLog(url, since=0) as log:
+        assert log.poll() == ([Logged("r-1", 1001.5, Slot.BLUE, "v1", False, "benign", 0.75, 0.002, 200)], {"r-1": "benign"})
+
+
 def test_a_postgresql_that_is_away_is_a_lost_witness_until_it_is_back_and_its_password_is_not_told(
     postgresql_server: postgresql.Server,
 ) -> None:

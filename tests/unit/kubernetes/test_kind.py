@@ -18,9 +18,9 @@ def mappings(text: str) -> dict[int, tuple[int, str]]:
 
 
 def test_every_part_is_published_where_it_is_wanted_and_on_loopback_only() -> None:
-    found = mappings(kind.config(TEXT, Ports(gateway=1, prometheus=2, grafana=3, store=4)))
+    found = mappings(kind.config(TEXT, Ports(gateway=1, prometheus=2, grafana=3, store=4, database=5)))
 
-    assert found == {30080: (1, "127.0.0.1"), 30090: (2, "127.0.0.1"), 30030: (3, "127.0.0.1"), 30070: (4, "127.0.0.1")}
+    assert found == {port: (host, "127.0.0.1") for host, port in enumerate((30080, 30090, 30030, 30070, 30432), start=1)}
 
 
 def test_ports_may_change_places() -> None:

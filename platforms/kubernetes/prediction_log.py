@@ -1,0 +1,32 @@
+"""The prediction log of a cluster: a PostgreSQL that replicas write to from inside and witnesses read from outside."""
+
+import base64
+
+from platforms.kubernetes.client import Cluster
+from platforms.kubernetes.settings import KubernetesSettings
+
+SECRET = "lab-database"
+KEY = "url"
+PASSWORD_KEY = "password"
+NAME = "lab"
+"""Of the database and of its user."""
+
+
+def values() -> dict[str, dict[str, str]]:
+    """What a slot's release must know of it: where the URL is kept, and never the URL, which has a password."""
+    return {"predictionLog": {"secret": SECRET, "key": KEY}}
+
+
+def url(cluster: Cluster, settings: KubernetesSettings) -> str:
+    """Where it is read from this machine, password included; empty if it cannot be reached from here.
+
+    Raises:
+        ToolFailed: the cluster does not answer, or does not show the password.
+    """
+    if not settings.cluster:
+        return ""
+    found = cluster.get(f"/api/v1/namespaces/{settings.namespace}/secrets/{SECRET}")
+    if found is None:
+        return ""
+    password = base64.b64decode(found["data"][PASSWORD_KEY]).decode()
+    return f"postgresql://{NAME}:{password}@127.0.0.1:{settings.ports.database}/{NAME}"
