@@ -76,7 +76,7 @@ def test_an_interruption_ends_the_command_as_well() -> None:
         ("kind v0.33.0 go1.26.8 linux/amd64", (0, 33)),
         ("Client Version: v1.37.2\nKustomize Version: v5.7.1", (1, 37)),
         ("v4.3.1+g1234", (4, 3)),
-        ("client version: 1.31-airgap", (1, 31)),
+        ("client version: 1.31-custom", (1, 31)),
         ("28.5.2+dfsg4", (28, 5)),
         ("no number", None),
     ],
