@@ -12,10 +12,10 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from kubernetes.client import ApiClient, ApiException, Configuration
+from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 from kubernetes.watch.watch import iter_resp_lines
 
@@ -175,21 +175,31 @@ class Cluster:
     def _send(
         self, method: str, path: str, query: Mapping[str, str], body: Json | str | None, content: str, *, timeout: float
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json", "Content-Type": content}
-        call = self.api.param_serialize(
-            method, path, query_params=list(query.items()), header_params=headers, body=body, auth_settings=["BearerToken"]
-        )
+        # the client's own way of sending reads streams whole, and its names change from release to release
         try:
-            response: urllib3.BaseHTTPResponse = self.api.rest_client.request(
-                *call[:2], headers=call[2], body=call[3], _request_timeout=(READ_TIMEOUT, timeout)
-            ).response
-        except ApiException as error:
-            raise ApiRefused(f"{method} {path}", error.status or 0, str(error.reason)) from error
+            response: urllib3.BaseHTTPResponse = self.api.rest_client.pool_manager.request(
+                method,
+                self.url(path, query),
+                body=json.dumps(body) if isinstance(body, dict) else body,
+                headers={"Accept": "application/json", "Content-Type": content, **self.credentials()},
+                timeout=urllib3.Timeout(connect=READ_TIMEOUT, read=timeout),
+                retries=False,
+                preload_content=False,
+            )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._gone(error) from error
         if not 200 <= response.status < 300:
             raise ApiRefused(f"{method} {path}", response.status, _said(response.read(decode_content=True), response.status))
         return response
+
+    def url(self, path: str, query: Mapping[str, str]) -> str:
+        """Where the API server has something."""
+        return f"{self.host}{path}" + (f"?{urlencode(query)}" if query else "")
+
+    def credentials(self) -> dict[str, str]:
+        """The header that says who asks; none where the kubeconfig has a certificate for that."""
+        bearer = self.api.configuration.auth_settings().get("BearerToken")
+        return {bearer["key"]: bearer["value"]} if bearer and bearer["value"] else {}
 
     def _gone(self, error: Exception) -> ToolFailed:
         return ToolFailed(f"the cluster's API server {self.host} does not answer ({error}); see whether the cluster runs")

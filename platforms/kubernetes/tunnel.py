@@ -31,11 +31,11 @@ class Tunnel:
 
     def __init__(self, cluster: Cluster, namespace: str, pod: str, port: int) -> None:
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
-        _, url, headers, *_ = cluster.api.param_serialize("GET", path, query_params=[("ports", str(port))], auth_settings=["BearerToken"])
+        url = cluster.url(path, {"ports": str(port)})
         # the client offers no way to hand a timeout on, and without one a frozen API server would freeze the rollout
         websocket.setdefaulttimeout(READ_TIMEOUT)
         try:
-            self._socket = create_websocket(cluster.api.configuration, get_websocket_url(url), headers)
+            self._socket = create_websocket(cluster.api.configuration, get_websocket_url(url), cluster.credentials())
         except websocket.WebSocketException as error:
             raise ConnectionError(f"no way to port {port} of {pod}: {error}") from error
         self._unread = b""
