@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from impact.answers import answers, assigned, observations, stickiness
 from impact.experiment import MeanComparison, compare_means, sample_ratio
 from impact.judge import points
-from impact.prediction_log import Logged, PredictionLog, require_whole
-from impact.prometheus import PrometheusWitness
+from impact.prediction_log import Drops, Logged, PredictionLog, require_whole
 from impact.userlog import Request
 from strategies.judgement import Fact, Judgement, Verdict
 from strategies.run import JudgeOptions
@@ -18,13 +17,13 @@ class ExperimentWitness:
 
     Args:
         log: predictions and feedback since the experiment began.
-        prometheus: knows how many records were dropped.
+        drops: knows how many records were dropped.
         randomised: whether the lab chose at random who is in which group.
     """
 
-    def __init__(self, log: PredictionLog, prometheus: PrometheusWitness, options: JudgeOptions, *, randomised: bool) -> None:
+    def __init__(self, log: PredictionLog, drops: Drops, options: JudgeOptions, *, randomised: bool) -> None:
         self._log = log
-        self._prometheus = prometheus
+        self._drops = drops
         self._options = options
         self._randomised = randomised
         self._predictions: dict[str, Logged] = {}
@@ -36,7 +35,7 @@ class ExperimentWitness:
         Raises:
             WitnessLost: the log cannot be read, or is not whole.
         """
-        require_whole(self._prometheus.dropped())
+        require_whole(self._drops.dropped())
         news = self._log.poll()
         for one in news.predictions:
             if not one.mirrored:

@@ -7,7 +7,7 @@ was, so holes are an error.
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from impact.log_sources import source
 from strategies.errors import WitnessLost
@@ -81,6 +81,13 @@ class PredictionLog:
         if rows:
             self._read[table] = rows[-1][0]
         return [values for _, *values in rows]
+
+
+class Drops(Protocol):
+    """Who knows what is missing in the log."""
+
+    def dropped(self) -> Mapping[Slot, float]:
+        """By slot, how many records the replicas could not log."""
 
 
 def require_whole(dropped: Mapping[Slot, float]) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from impact import binomial
 from impact.pairing import Pair, Pairing
 from impact.pairs import PairComparison, compare_pairs
-from impact.prediction_log import PredictionLog, require_whole
-from impact.prometheus import PrometheusWitness
+from impact.prediction_log import Drops, PredictionLog, require_whole
 from strategies.judgement import Fact, Judgement, Verdict
 from strategies.run import JudgeOptions
 from strategies.traffic import Traffic
@@ -21,13 +20,13 @@ class ShadowWitness:
 
     Args:
         log: predictions since the copying began, copies included.
-        prometheus: knows how many records were dropped.
+        drops: knows how many records were dropped.
         alpha: the probability of a wrong FAIL.
     """
 
-    def __init__(self, log: PredictionLog, prometheus: PrometheusWitness, options: JudgeOptions, traffic: Traffic, *, alpha: float) -> None:
+    def __init__(self, log: PredictionLog, drops: Drops, options: JudgeOptions, traffic: Traffic, *, alpha: float) -> None:
         self._log = log
-        self._prometheus = prometheus
+        self._drops = drops
         self._options = options
         self._traffic = traffic
         self._alpha = alpha
@@ -45,7 +44,7 @@ class ShadowWitness:
         Raises:
             WitnessLost: the log cannot be read, or is not whole.
         """
-        require_whole(self._prometheus.dropped())
+        require_whole(self._drops.dropped())
         self._pairs += self._pairing.add(self._log.poll().predictions, time.time())
         compared = compare_pairs(
             self._pairs,

@@ -159,7 +159,7 @@ class UsersWitness:
     def _experimented(self, traffic: Traffic, requests: list[Request], since: datetime, *, final: bool) -> Judgement:
         """Two groups of users, by the share of right answers."""
         if self._experiment is None:
-            log = PredictionLog(self._predictions, since.timestamp())
+            log = self._prediction_log(since)
             randomised = traffic.match is None or self._run.load.group_share > 0
             self._experiment = ExperimentWitness(log, self._prometheus, self._options, randomised=randomised)
         return self._experiment.look(requests[::-1], traffic, final=final)
@@ -167,9 +167,16 @@ class UsersWitness:
     def _shadowed(self, traffic: Traffic, requests: list[Request], since: datetime, *, final: bool) -> Judgement:
         """Copies against the requests that they were made of."""
         if self._shadow is None:
-            log = PredictionLog(self._predictions, since.timestamp())
+            log = self._prediction_log(since)
             self._shadow = ShadowWitness(log, self._prometheus, self._options, traffic, alpha=self._options.alpha / self._analyses)
         return self._shadow.look({request.request_id: request.truth for request in requests}, self._objective, final=final)
+
+    def _prediction_log(self, since: datetime) -> PredictionLog:
+        if not self._predictions:
+            raise WitnessLost(
+                "this lab keeps no prediction log, and what each version said is not known without it; use one made by `labctl up`"
+            )
+        return PredictionLog(self._predictions, since.timestamp())
 
     def _judge(
         self,

@@ -1,0 +1,147 @@
+"""The verdicts of an A/B test and of a shadow, from logs that the model API's own writer wrote."""
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+from app.log_databases import database
+from app.prediction_log import Predicted, Truth
+from app.prediction_log import PredictionLog as Writer
+from impact.experiment_witness import ExperimentWitness
+from impact.prediction_log import PredictionLog
+from impact.shadow_witness import ShadowWitness
+from impact.userlog import Request
+from strategies.errors import WitnessLost
+from strategies.judgement import Verdict
+from strategies.run import JudgeOptions
+from strategies.traffic import Match, Slot, Traffic
+
+BLUE, GREEN = Slot.BLUE, Slot.GREEN
+SPLIT = Traffic(stable=BLUE, weight=50, sticky="run")
+SHADOW = Traffic(stable=BLUE, mirror=100)
+ANSWERS = 10
+
+
+class Dropped:
+    """What a replica says that it could not log."""
+
+    def __init__(self, count: float = 0.0) -> None:
+        self._count = count
+
+    def dropped(self) -> Mapping[Slot, float]:
+        return {BLUE: self._count, GREEN: 0.0}
+
+
+def write(url: str, records: Iterable[Predicted | Truth]) -> None:
+    writer = Writer(database(url))
+    writer.start()
+    for record in records:
+        assert writer.append(record)
+    writer.close()
+
+
+def asked(number: int, user: int, slot: Slot) -> Request:
+    return Request(float(number), float(number), 0.01, user, f"r-{number}", slot, slot.value, 200, "", "benign", "benign")
+
+
+def said(number: int, slot: Slot, prediction: str, *, mirrored: bool = False) -> Predicted:
+    return Predicted(f"r-{number}", time.time(), slot.value, slot.value, mirrored, prediction, 0.9, 0.002, 200)
+
+
+def experiment(tmp_path: Path, users: int, wrong: Mapping[Slot, int], *, split: int = 2) -> tuple[str, list[Request]]:
+    """Every `split`th of the users has the candidate; of each user's ten answers the first `wrong` ones are wrong."""
+    url = f"sqlite:///{tmp_path}/log.db"
+    requests: list[Request] = []
+    records: list[Predicted | Truth] = []
+    for user in range(users):
+        slot = GREEN if user % split == 0 else BLUE
+        for answer in range(ANSWERS):
+            number = user * ANSWERS + answer
+            requests.append(asked(number, user, slot))
+            records += [said(number, slot, "malignant" if answer < wrong[slot] else "benign"), Truth(f"r-{number}", 1.0, "benign")]
+    write(url, records)
+    return url, requests
+
+
+def judge(url: str, requests: list[Request], traffic: Traffic = SPLIT, *, final: bool = True, dropped: float = 0.0) -> tuple[Verdict, str]:
+    with PredictionLog(url, since=0) as log:
+        witness = ExperimentWitness(log, Dropped(dropped), JudgeOptions(), randomised=True)
+        judgement = witness.look(requests, traffic, final=final)
+    return judgement.verdict, judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("wrong", "verdict", "reason"),
+    [
+        ({BLUE: 4, GREEN: 0}, Verdict.PASS, "winner"),
+        ({BLUE: 0, GREEN: 4}, Verdict.FAIL, "loser"),
+        ({BLUE: 1, GREEN: 1}, Verdict.PASS, "no difference found"),
+    ],
+)
+def test_who_is_right_more_often_wins(tmp_path: Path, wrong: Mapping[Slot, int], verdict: Verdict, reason: str) -> None:
+    said_so = judge(*experiment(tmp_path, 200, wrong))
+
+    assert said_so[0] is verdict
+    assert said_so[1].startswith(reason)
+
+
+def test_too_few_users_are_inconclusive(tmp_path: Path) -> None:
+    verdict, reason = judge(*experiment(tmp_path, 8, {BLUE: 1, GREEN: 1}))
+
+    assert verdict is Verdict.INCONCLUSIVE
+    assert reason.startswith("too few users to tell (4 and 4)")
+
+
+def test_a_split_that_is_not_what_it_should_be_is_an_error_whoever_wins(tmp_path: Path) -> None:
+    verdict, reason = judge(*experiment(tmp_path, 200, {BLUE: 0, GREEN: 0}, split=10))
+
+    assert verdict is Verdict.ERROR
+    assert "20 users got the candidate and 180 stable" in reason
+
+
+def test_of_users_who_were_not_chosen_by_the_lab_that_is_told(tmp_path: Path) -> None:
+    url, requests = experiment(tmp_path, 200, {BLUE: 1, GREEN: 1}, split=10)
+    traffic = Traffic(stable=BLUE, match=Match(name="x-user-group", value="beta"))
+    with PredictionLog(url, since=0) as log:
+        judgement = ExperimentWitness(log, Dropped(), JudgeOptions(), randomised=False).look(requests, traffic, final=True)
+
+    assert str(judgement.facts["randomised"]).startswith("not randomised")
+    assert judgement.verdict is not Verdict.ERROR
+
+
+def test_a_log_with_holes_judges_nobody(tmp_path: Path) -> None:
+    with pytest.raises(WitnessLost, match="not whole"):
+        judge(*experiment(tmp_path, 8, {BLUE: 0, GREEN: 0}), dropped=1.0)
+
+
+def shadowed(tmp_path: Path, pairs: int, differing: int, *, lost: int = 0, age: float = 0.0) -> tuple[Verdict, str, Mapping[str, object]]:
+    """`pairs` requests and their copies, `differing` of them answered otherwise; then `lost` ones without a copy, `age` seconds ago."""
+    records = [said(number, BLUE, "benign") for number in range(pairs + lost)]
+    records = [record._replace(at=record.at - age) for record in records]
+    records += [said(number, GREEN, "malignant" if number < differing else "benign", mirrored=True) for number in range(pairs)]
+    tmp_path.mkdir(exist_ok=True)
+    url = f"sqlite:///{tmp_path}/log.db"
+    write(url, records)
+    with PredictionLog(url, since=0) as log:
+        witness = ShadowWitness(log, Dropped(), JudgeOptions(), SHADOW, alpha=0.05)
+        judgement = witness.look(dict.fromkeys((f"r-{number}" for number in range(pairs)), "benign"), 1.0, final=True)
+    return judgement.verdict, judgement.reason, judgement.facts
+
+
+def test_a_shadow_that_agrees_passes_and_one_that_does_not_fails_with_examples(tmp_path: Path) -> None:
+    assert shadowed(tmp_path / "a", 600, 0)[0] is Verdict.PASS
+    verdict, _, facts = shadowed(tmp_path / "b", 600, 300)
+
+    assert verdict is Verdict.FAIL
+    assert facts["flips benign → malignant"] == 300
+    assert "benign was right" in str(facts["example 1"])
+
+
+def test_a_shadow_whose_copies_do_not_come_is_an_error(tmp_path: Path) -> None:
+    verdict, reason, facts = shadowed(tmp_path, 600, 0, lost=300, age=60.0)
+
+    assert verdict is Verdict.ERROR
+    assert reason.startswith("600 of 900 requests came as a copy")
+    assert facts["copies that never came"] == 300
