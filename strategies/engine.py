@@ -12,6 +12,7 @@ from typing import Protocol
 from strategies.errors import CouldNotRun, Interrupted, LabError
 from strategies.events import AnyEvent, Ended, Noted, Outcome, StepEnded, StepStarted
 from strategies.judgement import Judgement, Verdict
+from strategies.judging import Judging
 from strategies.performing import Performer
 from strategies.plan import Analyse, Deploy, Gate, Hold, Plan, Promote, Replace, Step, title
 from strategies.platform import Platform
@@ -48,8 +49,9 @@ class Engine:
     ) -> None:
         self._plan = plan
         self._journal = journal
+        self._judging = Judging(witness=witness, write=self._write, clock=clock, control=control or Nobody())
         self._performer = Performer(
-            plan, platform=platform, witness=witness, write=self._write, clock=clock, timeout=timeout, control=control or Nobody()
+            plan, platform=platform, witness=witness, write=self._write, clock=clock, timeout=timeout, judging=self._judging
         )
         self._clock = clock
         self._timeout = timeout
@@ -65,7 +67,7 @@ class Engine:
                 if rejection:
                     return self._go_back(*_outcome(rejection))
                 # a pause that came in the middle of a step begins at its end
-                rejection = self._performer.wait_while_paused(self._plan.steps[index + 1 : index + 2])
+                rejection = self._judging.wait_while_paused(self._plan.steps[index + 1 : index + 2])
                 if rejection:
                     return self._go_back(*_outcome(rejection))
         except LabError as error:
@@ -76,7 +78,7 @@ class Engine:
             return self.give_up(CouldNotRun(f"the lab itself failed: {error!r}"))
         if self._promoted:
             return self._end(Outcome.PROMOTED, 0, self._promotion())
-        return self._end(Outcome.COMPLETED, 0, self._performer.found or "all steps done")
+        return self._end(Outcome.COMPLETED, 0, self._judging.found or "all steps done")
 
     def give_up(self, error: LabError) -> Ended:
         """End the run because of `error`: back to stable before promotion, on to the end after it."""
@@ -132,7 +134,7 @@ class Engine:
     def _end(self, outcome: Outcome, exit_code: int, reason: str, left: str = "") -> Ended:
         self._leaving = True
         try:
-            self._performer.hear_second_witness()
+            self._judging.hear_second_witness()
         except Exception as error:
             # how the run ended is known already, and no witness changes it
             if not isinstance(error, LabError):

@@ -1,14 +1,13 @@
 """What each step of a plan does, with a platform and a witness. When to do it, and what to do if it fails, is the engine's."""
 
 import logging
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from math import inf
+from collections.abc import Callable
 from typing import assert_never
 
 from strategies.errors import CapacityMissing, CouldNotRun, UsageError
 from strategies.events import AnyEvent, Looked, Noted, PhaseStarted, Settled
 from strategies.judgement import Judgement, Verdict
+from strategies.judging import LOOK_EVERY, Judging
 from strategies.plan import (
     Analyse,
     Baseline,
@@ -26,13 +25,10 @@ from strategies.plan import (
     Subject,
 )
 from strategies.platform import Platform
-from strategies.steering import Control, Steering
 from strategies.traffic import Slot, Traffic, replicas_needed
 from strategies.waiting import Clock, wait_until
 from strategies.witness import Witness
 
-LOOK_EVERY = 0.5
-"""Seconds between two looks at the counts; the test is always valid, so looking costs nothing but work."""
 PROBE_AFTER = 1.0
 """Seconds after which users' answers alone are not waited for any longer: probes of our own are added."""
 
@@ -45,19 +41,8 @@ class Rejected(Exception):
         self.judgement = judgement
 
 
-class Watched:
-    """What is being judged: `of` whom, sent since when, under which traffic."""
-
-    def __init__(self, since: datetime, of: Subject, traffic: Traffic) -> None:
-        self.since, self.of, self.traffic = since, of, traffic
-
-
 class Performer:
-    """Carries out single steps of `plan`; `write` takes the events.
-
-    Attributes:
-        found: what the last analysis said, in a sentence; empty before the first.
-    """
+    """Carries out single steps of `plan`; `write` takes the events, `judging` does all waiting."""
 
     def __init__(
         self,
@@ -68,7 +53,7 @@ class Performer:
         write: Callable[[AnyEvent], None],
         clock: Clock,
         timeout: float,
-        control: Control,
+        judging: Judging,
     ) -> None:
         self._plan = plan
         self._platform = platform
@@ -76,10 +61,7 @@ class Performer:
         self._write = write
         self._clock = clock
         self._timeout = timeout
-        self._steering = Steering(control, lambda text: write(Noted(at=clock.now(), text=text)))
-        self._analysed_since: datetime | None = None
-        self._watched: Watched | None = None
-        self.found = ""
+        self._judging = judging
 
     def perform(self, step: Step, *, way_back: bool) -> Judgement | None:
         """Carry out one step; a judgement only if it forbids to go on.
@@ -96,19 +78,19 @@ class Performer:
             case Replace():
                 return self._replace(step, way_back=way_back)
             case Route(traffic):
-                self._watched = None
+                self._judging.forget()
                 self._route(traffic, way_back=way_back)
             case Analyse():
                 return self._analyse(step)
             case Gate():
                 self._phase("gate", self._traffic())
-                return self._wait(None)
+                return self._judging.wait(None)
             case Promote(slot):
                 self._promote(slot)
             case Hold(seconds, phase):
                 self._phase(phase, self._traffic())
-                self._watched = None
-                self._wait(seconds)
+                self._judging.forget()
+                self._judging.wait(seconds)
             case Drain(slot):
                 self._drain(slot, way_back=way_back)
             case Retire(slot):
@@ -116,28 +98,6 @@ class Performer:
             case _:
                 assert_never(step)
         return None
-
-    def wait_while_paused(self, upcoming: Sequence[Step]) -> Judgement | None:
-        """Before `upcoming`, stay as long as a person wants to; the candidate is judged on. A judgement only if it forbids to go on.
-
-        An analysis waits by itself: a candidate that has just got its share is judged also while paused.
-
-        Raises:
-            LabError: the candidate cannot be judged any more.
-        """
-        self._steering.hear()
-        waits_itself = any(isinstance(step, Analyse | Gate | Hold) for step in upcoming)
-        return self._wait(0.0) if self._steering.paused and not waits_itself else None
-
-    def hear_second_witness(self) -> None:
-        """Write down what Prometheus counted during the last analysis, once.
-
-        Raises:
-            WitnessLost: it cannot be asked.
-        """
-        since, self._analysed_since = self._analysed_since, None
-        if since:
-            self._write(self._witness.second_witness(since, self._clock.now()))
 
     def _baseline(self, seconds: float) -> None:
         self._phase("baseline", self._traffic())
@@ -253,47 +213,7 @@ class Performer:
         if step.of is Subject.IN_PLACE:
             # the exchange was a phase of its own, and what users met during it is not what they meet now
             self._phase("after", traffic)
-        self._watched = Watched(self._clock.now(), step.of, traffic)
-        self._analysed_since = self._watched.since
-        judgement = self._wait(step.seconds, final=True)
-        if judgement is None:
-            self._write(Noted(at=self._clock.now(), text="the rest of the analysis was not waited for, as a person asked"))
-        elif judgement.verdict is not Verdict.PASS or (step.needs_winner and not judgement.winner):
-            return judgement
-        else:
-            self.found = judgement.reason
-        self.hear_second_witness()
-        return None
-
-    def _wait(self, seconds: float | None, *, final: bool = False) -> Judgement | None:
-        """Let `seconds` pass (None: until a person says so), judging meanwhile what is watched. While paused, time stands still.
-
-        Returns:
-            With `final`, the last judgement, or None if a person did not want to wait for it; else only one that forbids to go on.
-        """
-        self._steering.begin()
-        deadline = inf if seconds is None else self._clock.monotonic() + seconds
-        last = False
-        while not last:
-            self._steering.hear()
-            now = self._clock.monotonic()
-            if self._steering.goes_on() or (not final and now >= deadline and not self._steering.paused):
-                return None
-            self._clock.sleep(LOOK_EVERY if self._steering.paused else max(0.0, min(LOOK_EVERY, deadline - now)))
-            if self._steering.paused:
-                deadline += self._clock.monotonic() - now
-            last = final and self._clock.monotonic() >= deadline and not self._steering.paused
-            judgement = self._look(final=last)
-            if judgement and (judgement.verdict in {Verdict.FAIL, Verdict.ERROR} or (final and judgement.verdict is Verdict.PASS)):
-                return judgement
-        return judgement
-
-    def _look(self, *, final: bool) -> Judgement | None:
-        if self._watched is None:
-            return None
-        judgement = self._witness.look(self._watched.traffic, self._watched.since, final=final, of=self._watched.of)
-        self._write(Looked(at=self._clock.now(), judgement=judgement))
-        return judgement
+        return self._judging.analyse(step, traffic)
 
     def _drain(self, slot: Slot, *, way_back: bool) -> None:
         if not way_back:

@@ -11,6 +11,7 @@ from strategies.events import (
     AnyEvent,
     Ended,
     Looked,
+    Metered,
     Noted,
     ObjectiveSet,
     Outcome,
@@ -82,6 +83,7 @@ EVENTS: list[AnyEvent] = [
     Settled(at=NOW, weight=10, seconds=0.123456, candidate=12, answers=101, probes=50),
     Looked(at=NOW, judgement=Judgement(verdict=Verdict.FAIL, reason=METRIC.explanation, metrics=(METRIC,))),
     Witnessed(at=NOW, prometheus={"green": Count(1, 99)}, users={"green": Count(1, 100), "blue": Count(0, 900)}),
+    Metered(at=NOW, cpu_seconds=12.5, steady_cpu_seconds=10.25),
     Noted(at=NOW, text="will try again: the proxy's admin endpoint does not answer"),
     Ended(at=NOW, outcome=Outcome.ROLLED_BACK, exit_code=1, reason=METRIC.explanation, left="drain green; retire green"),
 ]
