@@ -12,7 +12,7 @@ import pytest
 from impact.rundir import RunFolder, find_run, list_runs, run_id
 from impact.summary import summarise
 from strategies.errors import StoreRefused, UsageError
-from strategies.events import AnyEvent, Noted, PhaseStarted
+from strategies.events import AnyEvent, Metered, Noted, PhaseStarted
 from tests.unit.impact.recorded_run import ENVIRONMENT, START, a_run, at, carried_out
 
 
@@ -56,7 +56,8 @@ def test_what_was_asked_for_is_read_back(tmp_path: Path) -> None:
 
 def test_events_of_every_kind_are_read_back_in_order(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, a_run())
-    events = (*carried_out(a_run()).events, *carried_out(a_run("v2-broken"), failing=0.3).events, note("done"))
+    used = Metered(at=note("").at, cpu_seconds=12.5, steady_cpu_seconds=10.25)
+    events = (*carried_out(a_run()).events, *carried_out(a_run("v2-broken"), failing=0.3).events, used, note("done"))
     for event in events:
         folder.write(event)
 
