@@ -115,7 +115,7 @@ def _shared(traffic: Traffic, name: str) -> list[Json]:
         return [{**everybody, "match": {"prefix": "/", "headers": [remembered]}, "response_headers_to_add": [gone]}, everybody]
     if not traffic.mirror:
         return [everybody]
-    copied = {**_destinations(shares), "request_mirror_policies": [_copy(traffic)]}
+    copied = {**_destinations(shares, sticky=traffic.sticky), "request_mirror_policies": [_copy(traffic)]}
     if traffic.mirror_writes:
         return [{**everybody, "route": copied}]
     asking: list[Json] = [{"prefix": path} for path in COPIED_PATHS]

@@ -130,12 +130,12 @@ def changed(admin: EnvoyAdmin, before: str) -> bool:
 
 
 def without_weight(rendered: Json) -> None:
-    for one in rendered["resources"][0]["virtual_hosts"][0]["routes"][0]["route"]["weighted_clusters"]["clusters"]:
+    for one in rendered["resources"][0]["virtual_hosts"][0]["routes"][-1]["route"]["weighted_clusters"]["clusters"]:
         one["weight"] = 0
 
 
 def to_a_stranger(rendered: Json) -> None:
-    rendered["resources"][0]["virtual_hosts"][0]["routes"][0]["route"]["weighted_clusters"]["clusters"][0]["name"] = "red"
+    rendered["resources"][0]["virtual_hosts"][0]["routes"][-1]["route"]["weighted_clusters"]["clusters"][0]["name"] = "red"
 
 
 @pytest.mark.parametrize("spoil", [without_weight, to_a_stranger])

@@ -50,10 +50,21 @@ def start(folder: Path, tmp_path: Path) -> Iterator[Start]:
     local.stop(folder, clock=SystemClock())
 
 
+EARLIER: set[int] = set()
+"""The pids of what other tests' fixtures keep running, such as a database."""
+
+
+@pytest.fixture(autouse=True)
+def what_ran_before() -> None:
+    """Look at it before anything of this test runs."""
+    EARLIER.clear()
+    EARLIER.update(running())
+
+
 def running() -> set[int]:
-    """The pids of what this process has started and what still runs."""
+    """The pids of what this test has started and what still runs."""
     found = psutil.Process().children(recursive=True)
-    return {child.pid for child in found if child.is_running() and child.status() != psutil.STATUS_ZOMBIE}
+    return {child.pid for child in found if child.is_running() and child.status() != psutil.STATUS_ZOMBIE} - EARLIER
 
 
 def listening(port: int) -> bool:
