@@ -22,7 +22,7 @@ INTENDED = 'labctl_rollout_intended_weight_percent{slot="green"}'
 
 def test_a_good_candidate_is_promoted_and_no_request_is_lost(labctl: Labctl) -> None:
     """Meanwhile every dashboard shows it, and the share that it is about."""
-    asked = ("--weight", "10", "--rate", "120", "--hold", "18s", "--keep", "1s", "--objective-latency", "3s", "--json")
+    asked = ("--weight", "10", "--rate", "150", "--hold", "26s", "--keep", "1s", "--objective-latency", "3s", "--json")
     with labctl.started("rollout", "canary", *asked) as rollout:
         labctl.wait_for_step("analyse", 120)
         prometheus = f"http://127.0.0.1:{labctl.lab().prometheus_port}"
@@ -96,7 +96,7 @@ def test_a_candidate_killed_in_the_middle_is_charged_with_its_failures(shared: L
     assert summary["totals"]["failed"] > 0
 
 
-@pytest.mark.parametrize("rate", ["0", "3"])
+@pytest.mark.parametrize("rate", ["0", pytest.param("3", marks=pytest.mark.everything)])
 def test_too_little_load_is_inconclusive_and_says_how_much_would_do(shared: Labctl, rate: str) -> None:
     summary = shared.rollout("--rate", rate, "--hold", "3s", code=3)
 
@@ -118,6 +118,7 @@ def test_a_lost_prometheus_ends_it_without_a_promotion(labctl: Labctl) -> None:
     assert "Prometheus" in summary["reason"]
 
 
+@pytest.mark.everything
 def test_a_copy_of_stable_is_not_rolled_back(labctl: Labctl, store: Path, tmp_path: Path) -> None:
     """A/A: the same model under another name."""
     labctl.store = tmp_path / "models"

@@ -30,7 +30,13 @@ def test_nothing_to_watch_is_a_wrong_usage(labctl: Labctl) -> None:
     assert "no rollout is under way" in done.stderr
 
 
-@pytest.mark.parametrize(("words", "code", "outcome"), [(["abort"], 130, "interrupted"), (["promote", "--full"], 0, "promoted")])
+@pytest.mark.parametrize(
+    ("words", "code", "outcome"),
+    [
+        (["abort"], 130, "interrupted"),
+        pytest.param(["promote", "--full"], 0, "promoted", marks=pytest.mark.everything),
+    ],
+)
 def test_a_watcher_sees_every_step_and_ends_with_the_rollouts_exit_code(shared: Labctl, words: list[str], code: int, outcome: str) -> None:
     """The promotion last: it leaves v2 stable."""
     with rolling_out(shared) as rollout, shared.started("status", "--watch") as watching:
