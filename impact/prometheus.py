@@ -21,7 +21,8 @@ from strategies.judgement import Count
 from strategies.traffic import Slot
 
 PROMQL = {
-    "up": Template('max_over_time(up{job="model-api"}[${recent}ms])'),
+    "up": Template('up{job="model-api"}'),
+    "recently_up": Template('max_over_time(up{job="model-api"}[${recent}ms])'),
     "age": Template('time() - timestamp(up{job="model-api"})'),
     "scrapes": Template('up{job="model-api",slot="$slot"}[${window}ms]'),
     "requests": Template('model_api_requests_total{job="model-api",slot="$slot",handler="/predict",mirrored="false"}[${window}ms]'),
@@ -105,7 +106,9 @@ class PrometheusWitness:
         Raises:
             WitnessLost: Prometheus does not answer, or a replica's `up` is missing, 0 or stale; the sentence names each.
         """
-        up = self._newest("up", {"recent": str(ceil(MISSED_SCRAPES * self._interval * 1000))})
+        up = self._newest("up")
+        # without a sample in so short a time the newest one counts, however old: whether it is too old is asked for itself
+        up |= self._newest("recently_up", {"recent": str(ceil(MISSED_SCRAPES * self._interval * 1000))})
         age = self._newest("age")
         limit = STALE_SCRAPES * self._interval
         unseen = []

@@ -84,7 +84,8 @@ def test_restarts_never_add_what_did_not_happen(steps: list[tuple[int, bool]]) -
 @pytest.mark.parametrize(
     ("query", "promql"),
     [
-        ("up", 'max_over_time(up{job="model-api"}[3000ms])'),
+        ("up", 'up{job="model-api"}'),
+        ("recently_up", 'max_over_time(up{job="model-api"}[3000ms])'),
         ("age", 'time() - timestamp(up{job="model-api"})'),
         ("scrapes", 'up{job="model-api",slot="blue"}[1500ms]'),
         ("requests", 'model_api_requests_total{job="model-api",slot="blue",handler="/predict",mirrored="false"}[1500ms]'),
@@ -98,7 +99,7 @@ def test_what_is_asked(query: str, promql: str) -> None:
 
 
 def test_every_query_is_tested_as_text() -> None:
-    assert set(PROMQL) == {"up", "age", "scrapes", "requests", "mirrored", "dropped", "cpu"}
+    assert set(PROMQL) == {"up", "recently_up", "age", "scrapes", "requests", "mirrored", "dropped", "cpu"}
 
 
 class Lab:
