@@ -1,5 +1,7 @@
 """A canary of v2 in virtual time: the world that outlives each labctl, and one labctl after the other that works on it."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from strategies.canary import CanaryOptions, canary
@@ -9,11 +11,20 @@ from strategies.events import AnyEvent, Ended, StepEnded, StepStarted
 from strategies.plan import Plan, Promote
 from strategies.platform import SlotState, State
 from strategies.traffic import Slot, Traffic
-from tests.fakes import Call, FakeClock, FakePlatform, FakeWitness, ListJournal, Story, Words
+from tests.fakes import Call, FakeClock, FakePlatform, FakeWitness, Killed, ListJournal, Story, Words
 
 TIMEOUT = 10.0
 OPTIONS = CanaryOptions(to_version="v2", stable=Slot.BLUE, weights=(10,), replicas=3, hold=2.0, baseline=1.0, keep=1.0)
 ROUTE_BACK = ("route", Traffic(stable=Slot.BLUE))
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A labctl dies at its `write`-th write from its start, and another one is sent after it."""
+
+    write: int
+    after: bool
+    then_abort: bool
 
 
 class Rollout:
@@ -53,6 +64,21 @@ class Rollout:
         """A labctl that ends the run because of `error` before it carried anything out."""
         self.clock.restart()
         return self._engine().give_up(error)
+
+    def run_through(self, kills: Sequence[Kill]) -> Ended:
+        """Carry it out, to the end that the last labctl comes to."""
+        proceed: Callable[[], Ended] = self.run
+        for kill in kills:
+            self.journal.kill_at, self.journal.kill_after = self.journal.writes + kill.write, kill.after
+            try:
+                ended = proceed()
+            except Killed:
+                proceed = self.abort if kill.then_abort else self.resume
+            else:
+                self.journal.kill_at = None
+                return ended
+        self.journal.kill_at = None
+        return proceed()
 
     @property
     def calls(self) -> list[Call]:

@@ -12,8 +12,8 @@ from strategies.errors import CouldNotRun, StoreRefused
 from strategies.events import Ended, Outcome
 from strategies.judgement import Verdict
 from strategies.traffic import Slot, Traffic, replicas_needed
-from tests.fakes import Fault, Killed
-from tests.unit.strategies.rollout import Rollout, changes_of_each_way_back
+from tests.fakes import Fault
+from tests.unit.strategies.rollout import Kill, Rollout, changes_of_each_way_back
 
 EXIT_CODES = {
     Outcome.PROMOTED: 0,
@@ -22,15 +22,6 @@ EXIT_CODES = {
     Outcome.ERROR: 3,
     Outcome.INTERRUPTED: 130,
 }
-
-
-@dataclass(frozen=True)
-class Kill:
-    """A labctl dies at its `write`-th write from its start, and another one is sent after it."""
-
-    write: int
-    after: bool
-    then_abort: bool
 
 
 @dataclass(frozen=True)
@@ -127,18 +118,7 @@ def prepare(scenario: Scenario) -> Rollout:
 def perform(scenario: Scenario) -> tuple[Rollout, Ended]:
     """Carry a scenario out, to the end that its last labctl comes to."""
     rollout = prepare(scenario)
-    proceed: Callable[[], Ended] = rollout.run
-    for kill in scenario.kills:
-        rollout.journal.kill_at, rollout.journal.kill_after = rollout.journal.writes + kill.write, kill.after
-        try:
-            ended = proceed()
-        except Killed:
-            proceed = rollout.abort if kill.then_abort else rollout.resume
-        else:
-            rollout.journal.kill_at = None
-            return rollout, ended
-    rollout.journal.kill_at = None
-    return rollout, proceed()
+    return rollout, rollout.run_through(scenario.kills)
 
 
 def one_place(rollout: Rollout) -> bool:

@@ -18,11 +18,8 @@ from strategies.plan import Deploy, Plan, Release, Subject
 from strategies.shadow import ShadowOptions, shadow
 from strategies.steering import Command
 from strategies.traffic import Match, Slot, Traffic, replicas_needed
-from tests.fakes import Fault, Killed
-from tests.unit.strategies.rollout import Rollout, changes_of_each_way_back
-
-Kill = tuple[int, bool, bool]
-"""A labctl dies at its n-th write from its start, after it or not, and is followed by abort or else by resume."""
+from tests.fakes import Fault
+from tests.unit.strategies.rollout import Kill, Rollout, changes_of_each_way_back
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def scenarios(draw: st.DrawFn, lasts: tuple[float, ...] = (0.0, 2.0, inf), *, dy
         lasts=st.sampled_from(lasts),
         done=st.booleans(),
     )
-    kill = st.tuples(st.integers(1, 40), st.booleans(), st.booleans())
+    kill = st.builds(Kill, write=st.integers(1, 40), after=st.booleans(), then_abort=st.booleans())
     return Scenario(
         plan=plan,
         before=before,
@@ -122,18 +119,7 @@ def prepare(scenario: Scenario) -> Rollout:
 def perform(scenario: Scenario) -> tuple[Rollout, Ended]:
     """Carry a scenario out, to the end that its last labctl comes to."""
     rollout = prepare(scenario)
-    proceed: Callable[[], Ended] = rollout.run
-    for write, after, then_abort in scenario.kills:
-        rollout.journal.kill_at, rollout.journal.kill_after = rollout.journal.writes + write, after
-        try:
-            ended = proceed()
-        except Killed:
-            proceed = rollout.abort if then_abort else rollout.resume
-        else:
-            rollout.journal.kill_at = None
-            return rollout, ended
-    rollout.journal.kill_at = None
-    return rollout, proceed()
+    return rollout, rollout.run_through(scenario.kills)
 
 
 def one_place(rollout: Rollout) -> bool:
