@@ -59,11 +59,12 @@ class ClusterLab:
         self._places = places
         self._clock = clock
         self._reclaim = reclaim
+        self._note: Callable[[str], None] = lambda _: None
         self._target = kind.as_published(Tools(clock, clock.say), chosen)
-        self._cluster = Cluster(self._target.context, clock=clock, patience=PATIENCE)
+        self._cluster = Cluster(self._target.context, clock=clock, patience=PATIENCE, note=self._tell)
         self._lease = Lease(self._cluster, self._target.namespace, clock=clock)
         self._record = Record(self._cluster, self._target.namespace)
-        self._gateway = Gateway(self._cluster, self._target.namespace, clock=clock, patience=PATIENCE)
+        self._gateway = Gateway(self._cluster, self._target.namespace, clock=clock, patience=PATIENCE, note=self._tell)
         self._held: Held | None = None
 
     @contextmanager
@@ -103,10 +104,11 @@ class ClusterLab:
 
     def note_run(self, folder: RunFolder | None) -> None:
         """See `cli.labs.Lab`."""
+        generation = self._held.generation if self._held else 0
         if folder:
-            self._record.write(folder.run, folder.events(), f"{socket.gethostname()}:{folder.path}")
+            self._record.write(folder.run, folder.events(), f"{socket.gethostname()}:{folder.path}", generation)
         else:
-            self._record.forget()
+            self._record.forget(generation)
 
     def record(self, folder: RunFolder, event: AnyEvent) -> None:
         """See `cli.labs.Lab`."""
@@ -161,6 +163,7 @@ class ClusterLab:
 
     def connect(self, timeout: float, note: Callable[[str], None]) -> ConnectedCluster:
         """See `cli.labs.Lab`."""
+        self._note = note
         return self._platform(timeout, note)
 
     def routes(self, traffic: Traffic) -> Found:
@@ -207,7 +210,12 @@ class ClusterLab:
             held=held,
             clock=self._clock,
             timeout=timeout,
+            note=note,
         )
+
+    def _tell(self, text: str) -> None:
+        """A sentence for the record of the run that is under way, if one is."""
+        self._note(text)
 
     def _digest(self, version: str) -> str:
         """The sha256 that a version's model must have, wherever it is fetched from."""

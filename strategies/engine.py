@@ -9,7 +9,7 @@ interruption leaves the rest to be completed.
 import logging
 from typing import Protocol
 
-from strategies.errors import CouldNotRun, Interrupted, LabError
+from strategies.errors import CouldNotRun, Interrupted, LabError, TakenOver
 from strategies.events import AnyEvent, Ended, Noted, Outcome, StepEnded, StepStarted
 from strategies.judgement import Judgement, Verdict
 from strategies.judging import Judging
@@ -19,6 +19,10 @@ from strategies.platform import Platform
 from strategies.steering import Control, Nobody
 from strategies.waiting import Clock
 from strategies.witness import Witness
+
+
+THEIRS = "what is the other's to do by now"
+"""What is left to do of a rollout that somebody else has taken over."""
 
 
 class Journal(Protocol):
@@ -81,7 +85,9 @@ class Engine:
         return self._end(Outcome.COMPLETED, 0, self._judging.found or "all steps done")
 
     def give_up(self, error: LabError) -> Ended:
-        """End the run because of `error`: back to stable before promotion, on to the end after it."""
+        """End the run because of `error`: back to stable before promotion, on to the end after it. What somebody else has is left alone."""
+        if isinstance(error, TakenOver):
+            return self._end(Outcome.ERROR, error.exit_code, str(error), THEIRS)
         interrupted = isinstance(error, Interrupted)
         if self._promoted:
             return self._complete(f"{error} after promotion, so the rest was completed" if interrupted else f"but then: {error}")
@@ -118,6 +124,9 @@ class Engine:
             index, _, way_back = remaining[0]
             try:
                 self._step(index, way_back=way_back)
+            except TakenOver as error:
+                self._note(str(error))
+                return THEIRS
             except Exception as error:
                 # whatever it is: as long as a step of the way out is not done, users may be where they should not be
                 if not isinstance(error, LabError):

@@ -1,8 +1,9 @@
 """One rollout at a time on a cluster: the Lease `labctl`, renewed in the background, with a number that only grows.
 
 A lock that lives elsewhere can be lost without its holder noticing: a machine sleeps, a network parts, somebody takes the
-rollout over. So a holder stops writing before its lease can have run out (40 of 60 s without a renewal), and each write of
-routes carries the number of its run, which is refused once a newer one has written.
+rollout over. So a holder asks before each write whether the lease is its own; where it gets no answer it stops before the
+lease can have run out (40 of 60 s without a renewal). A process may be stopped between asking and writing, so each write of
+routes and of the record also carries the number of its run, which is refused once a newer one has written.
 
 Who died is told by the machine where it ran at once, as its process is gone; any other machine waits for the lease to run out.
 """
@@ -10,7 +11,7 @@ Who died is told by the machine where it ran at once, as its process is gone; an
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ import msgspec
 import psutil
 
 from platforms.kubernetes.client import ApiRefused, Cluster
-from strategies.errors import LabError, LockHeld, ToolFailed
+from strategies.errors import LabError, LockHeld, TakenOver, ToolFailed
 from strategies.waiting import Clock
 
 Json = dict[str, Any]
@@ -72,11 +73,15 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held:
-    """The lease while it is ours. `check` before each write."""
+    """The lease while it is ours. `check` before each write.
 
-    def __init__(self, generation: int, clock: Clock) -> None:
+    `ask` tells who holds it now, empty for us. It raises ToolFailed if nobody can be asked.
+    """
+
+    def __init__(self, generation: int, clock: Clock, ask: Callable[[], str] = lambda: "") -> None:
         self.generation = generation
         self._clock = clock
+        self._ask = ask
         self._renewed = clock.monotonic()
         self._taken_by = ""
 
@@ -84,12 +89,24 @@ class Held:
         """Return if it is ours still.
 
         Raises:
-            LockHeld: somebody took it over, or it could not be renewed for so long that somebody may have.
+            TakenOver: somebody else has it.
+            LockHeld: it could not be renewed for so long that somebody may have it.
         """
-        if self._taken_by:
-            raise LockHeld(f"{self._taken_by} has taken this rollout over, so nothing more is written by this one")
+        with suppress(ToolFailed):
+            # one that was stopped and is woken must not believe what it knew before
+            self._taken_by = self._taken_by or self._ask()
+        self.notice()
         if self._clock.monotonic() - self._renewed > STOP_AFTER:
             raise LockHeld(f"the lease could not be renewed for {STOP_AFTER:g} s, so somebody else may have taken the rollout over")
+
+    def notice(self) -> None:
+        """Return unless somebody is known to have taken it over; nobody is asked.
+
+        Raises:
+            TakenOver: somebody has.
+        """
+        if self._taken_by:
+            raise TakenOver(f"{self._taken_by} has taken this rollout over, so nothing more is written by this one")
 
     def renewed(self, at: float) -> None:
         """It was renewed by a request that began at `at` (monotonic)."""
@@ -121,7 +138,7 @@ class Lease:
             LockHeld: somebody else holds it; the sentence names them.
         """
         mine, generation = self._acquire(doing, take_over=take_over)
-        held, ended = Held(generation, self._clock), threading.Event()
+        held, ended = Held(generation, self._clock, lambda: self._other(mine, generation)), threading.Event()
         renewing = threading.Thread(target=self._renew, args=(mine, held, ended), name="lease", daemon=True)
         renewing.start()
         try:
@@ -159,9 +176,9 @@ class Lease:
             began = self._clock.monotonic()
             try:
                 lease = cluster.get(f"{self._collection}/{NAME}")
-                holder = _holder(lease)
-                if lease is None or holder is None or holder.identity != mine or holder.generation != held.generation:
-                    held.taken(str(holder or "somebody who removed the lease"))
+                other = _other_than(lease, mine, held.generation)
+                if lease is None or other:
+                    held.taken(other)
                     return
                 lease["spec"]["renewTime"] = self._now()
                 cluster.replace(f"{self._collection}/{NAME}", lease)
@@ -169,6 +186,10 @@ class Lease:
             except ToolFailed:
                 # the next time decides, and before the lease runs out `check` does
                 continue
+
+    def _other(self, mine: str, generation: int) -> str:
+        """Who holds it instead of us; empty if we do."""
+        return _other_than(self._cluster.impatient().get(f"{self._collection}/{NAME}"), mine, generation)
 
     def _release(self, mine: str) -> None:
         """Leave it to the next; the number stays. One who cannot release it lets it run out."""
@@ -201,6 +222,14 @@ class Lease:
 def identity() -> str:
     """This process, unlike any other that has been or will be on this machine."""
     return f"{socket.gethostname()}/{os.getpid()}/{psutil.Process().create_time():.2f}"
+
+
+def _other_than(lease: Json | None, mine: str, generation: int) -> str:
+    """Who holds a Lease that was `mine` with that number; empty if it still is."""
+    holder = _holder(lease)
+    if holder and holder.identity == mine and holder.generation == generation:
+        return ""
+    return str(holder or "somebody who has ended since")
 
 
 def _generation(lease: Json | None) -> int:
