@@ -20,7 +20,6 @@ from strategies.steering import Control, Nobody
 from strategies.waiting import Clock
 from strategies.witness import Witness
 
-
 THEIRS = "what is the other's to do by now"
 """What is left to do of a rollout that somebody else has taken over."""
 
@@ -125,6 +124,7 @@ class Engine:
             try:
                 self._step(index, way_back=way_back)
             except TakenOver as error:
+                # whoever has the rollout now brings it to its end
                 self._note(str(error))
                 return THEIRS
             except Exception as error:

@@ -4,7 +4,7 @@ LabError                  a sentence that says what is wrong and what to do
 ├── UsageError        2   wrong arguments, an unknown version, nothing to do
 ├── CouldNotRun       3   the lab could not do it, or could not tell
 │   ├── LockHeld          another rollout runs; its holder is named
-│   │   └── TakenOver     this rollout is somebody else's by now; they are named
+│   │   └── TakenOver     it goes on with this very rollout, which is no longer ours
 │   ├── ToolFailed        a program failed: its command and the tail of its stderr
 │   ├── NotReady          a deadline passed; why, in the server's own words
 │   ├── CapacityMissing   too few ready replicas for the weight
@@ -36,7 +36,7 @@ class LockHeld(CouldNotRun):
 
 
 class TakenOver(LockHeld):
-    """Somebody else carries this rollout on, or has ended it; the sentence names them. Nothing more is ours to do."""
+    """Somebody has taken this rollout over and brings it to its end, so nothing is left to do here."""
 
 
 class ToolFailed(CouldNotRun):

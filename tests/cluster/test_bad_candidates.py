@@ -1,4 +1,4 @@
-"""Candidates that are bad on a real cluster, each in its own way: what is said of them, and how long users still get one after the verdict."""
+"""Candidates that are bad on a real cluster, each in its own way: what is said of them, and how long users still get one."""
 
 import json
 from collections.abc import Iterator
@@ -79,7 +79,9 @@ def prepared(lab: ClusterLab, version: str, values: dict[str, Any]) -> Iterator[
         pytest.param(NO_ROOM, "Insufficient cpu", "5s", id="no room", marks=pytest.mark.everything),
     ],
 )
-def test_a_candidate_that_cannot_run_is_never_routed(up: ClusterLab, serving: str, values: dict[str, Any], reason: str, timeout: str) -> None:
+def test_a_candidate_that_cannot_run_is_never_routed(
+    up: ClusterLab, serving: str, values: dict[str, Any], reason: str, timeout: str
+) -> None:
     candidate = other_than(serving)
     with prepared(up, candidate, values):
         found = summary(up, "--to", candidate, "--timeout", timeout, code=3)

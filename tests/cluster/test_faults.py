@@ -1,8 +1,8 @@
-"""What fails under a rollout on a real cluster: control is never lost, users keep a version that answers, and the report has what they met."""
+"""What fails under a rollout on a real cluster: control is not lost, users keep a version that answers, the report has what they met."""
 
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -12,6 +12,7 @@ from tests.cluster.rollouts import Bystander, bystander, other_than, require_one
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
 AWAY_SECONDS = 20.0
+Fault = Callable[[ClusterLab], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def wait(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("fault", [frozen, pytest.param(gone, marks=pytest.mark.everything)])
-def test_an_api_server_that_is_away_for_20_seconds_is_waited_for(up: ClusterLab, versions: list[str], user: Bystander, fault) -> None:  # type: ignore[no-untyped-def]
+def test_an_api_server_that_is_away_is_waited_for(up: ClusterLab, versions: list[str], user: Bystander, fault: Fault) -> None:
     """Users do not pass through it, so none of them notices."""
     with rollout(up, "--to", versions[-1]) as live:
         live.reaches("analyse")

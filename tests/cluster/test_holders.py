@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,10 +15,10 @@ LONG = (*QUICK, "--hold", "120s")
 
 
 @pytest.fixture
-def versions(up: ClusterLab) -> Iterator[tuple[str, str]]:
+def versions(up: ClusterLab) -> tuple[str, str]:
     """The version that serves and the other good one."""
     serving = stable(up)["version"]
-    yield serving, other_than(serving)
+    return serving, other_than(serving)
 
 
 @pytest.fixture

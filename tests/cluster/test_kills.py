@@ -60,9 +60,7 @@ def require_true_status(lab: ClusterLab) -> None:
 
 
 @pytest.mark.parametrize(("step", "command"), EVERY_STEP)
-def test_a_killed_labctl_leaves_what_another_checkout_ends_or_goes_on_with(
-    up: ClusterLab, step: int, command: str, tmp_path: Path
-) -> None:
+def test_a_killed_labctl_leaves_what_another_checkout_ends_or_goes_on_with(up: ClusterLab, step: int, command: str, tmp_path: Path) -> None:
     before = stable(up)["version"]
     after = other_than(before)
     with bystander(up) as user:

@@ -108,7 +108,7 @@ def test_who_was_taken_over_learns_it_before_the_next_write(api: tuple[ApiServer
     with lease.held("old") as old:
         old.check()
         with lease.held("new", take_over=True) as new:
-            with pytest.raises(TakenOver, match="new .* has taken this rollout over"):
+            with pytest.raises(TakenOver, match=r"^new .* has taken this rollout over"):
                 old.check()
             new.check()
         with pytest.raises(TakenOver):
@@ -176,8 +176,11 @@ def test_the_record_tells_another_machine_what_was_done(api: tuple[ApiServer, Cl
 
     assert found is not None
     assert (found.run, found.events, found.folder) == (RUN, (begun, noted, ended), "machine:/runs/x")
-    record.forget()
+    record.end()
     assert record.read() is None
+    assert record.last() == found
+    record.write(RUN, (begun,), "machine:/runs/x")
+    assert record.read() is not None
 
 
 def test_an_older_run_neither_writes_over_its_successors_record_nor_removes_it(api: tuple[ApiServer, Cluster]) -> None:
@@ -189,12 +192,12 @@ def test_an_older_run_neither_writes_over_its_successors_record_nor_removes_it(a
     with pytest.raises(TakenOver, match="number 8"):
         record.write(RUN, (), "here:/runs/x", generation=7)
     with pytest.raises(TakenOver, match="number 8"):
-        record.forget(generation=7)
+        record.end(generation=7)
 
     found = record.read()
     assert found is not None
     assert (found.events, found.folder) == ((begun,), "elsewhere:/runs/x")
-    record.forget(generation=8)
+    record.end(generation=8)
     assert record.read() is None
 
 
