@@ -131,6 +131,10 @@ class ClusterLab:
             raise CouldNotRun(f"the lab in {self._where()} serves nobody; `labctl up --platform {self.name}` deploys a first version")
         return Serving(stable=stable, version=slot.version, replicas=slot.replicas)
 
+    def claim(self, say: Callable[[str], None]) -> None:
+        """See `cli.labs.Lab`."""
+        self._platform(PATIENCE, say).claim()
+
     def begin(self, version: str, *, replicas: int, values: Mapping[str, Any], say: Callable[[str], None]) -> bool:
         """Deploy a first version if nobody is served yet, and route everybody to it; False if there is nothing to do.
 

@@ -89,6 +89,16 @@ class KubernetesPlatform:
         if seconds >= WORTH_TELLING:
             self._note(f"the gateway took the new routes only after {seconds:.0f} s; see whether istiod is well")
 
+    def claim(self) -> None:
+        """Before a rollout begins: have everybody at stable by routes of our own.
+
+        Raises:
+            RouteRefused: somebody else wrote them last, and nobody asked to take them back.
+        """
+        traffic = self._routes.foreign()
+        if traffic:
+            self.route(traffic)
+
     def retire(self, slot: Slot) -> None:
         """See `strategies.platform.Platform`.
 
