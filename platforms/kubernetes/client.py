@@ -177,16 +177,21 @@ class Cluster:
                 response.release_conn()
             except (urllib3.exceptions.HTTPError, OSError, ToolFailed) as error:
                 if isinstance(error, ApiRefused) and error.status not in _PASSING:
+                    self._tell(began, failed=failed)
                     raise
                 if self._clock.monotonic() >= began + self._patience:
                     raise self._gone(error) from error
                 failed = True
                 self._clock.sleep(RETRY_EVERY)
             else:
-                waited = self._clock.monotonic() - began
-                if failed and waited >= WORTH_TELLING:
-                    self._note(f"the cluster's API server did not answer for {waited:.0f} s, which were waited for")
+                self._tell(began, failed=failed)
                 return data
+
+    def _tell(self, began: float, *, failed: bool) -> None:
+        """Once it answers again, be it by a no: say for how long it did not, if that was long."""
+        waited = self._clock.monotonic() - began
+        if failed and waited >= WORTH_TELLING:
+            self._note(f"the cluster's API server did not answer for {waited:.0f} s, which were waited for")
 
     def _send(
         self, method: str, path: str, query: Mapping[str, str], body: Json | str | None, content: str, *, timeout: float

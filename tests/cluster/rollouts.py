@@ -93,12 +93,9 @@ class Live:
         self._lab = lab
         self.process = process
 
-    def reaches(self, step: str, *, way_back: bool = False) -> None:
-        """Wait until it has begun a step whose title begins so."""
-        self.waits_for(
-            lambda event: event["type"] == "StepStarted" and event["title"].startswith(step) and event.get("way_back", False) is way_back,
-            f"no step {step}",
-        )
+    def reaches(self, *steps: str) -> None:
+        """Wait until it has begun a step whose title begins as one of these."""
+        self.waits_for(lambda event: event["type"] == "StepStarted" and event["title"].startswith(steps), f"no step {steps}")
 
     def waits_for(self, wanted: Callable[[Json], bool], what: str) -> None:
         """Wait until it has written such an event down."""
@@ -136,24 +133,27 @@ class Bystander:
     """One more user, whom no rollout knows of: asks the gateway again and again, each time by a new connection.
 
     Attributes:
-        failed: what it got instead of a good answer.
+        good: how many good answers it got.
+        failed: what it got instead of one.
     """
 
     EVERY = 0.05
 
     def __init__(self, lab: ClusterLab) -> None:
         self.failed: list[str] = []
-        self.asked = 0
+        self.good = 0
         self._gateway = lab.gateway
         self._done = threading.Event()
 
     def ask(self) -> None:
         """Go on asking until it is `over`."""
         while not self._done.wait(self.EVERY):
-            self.asked += 1
             try:
                 answer = httpx.get(f"{self._gateway}/version", timeout=5.0, trust_env=False)
-                self.failed += [] if answer.status_code == 200 else [f"{answer.status_code} {answer.text}"]
+                if answer.status_code == 200:
+                    self.good += 1
+                else:
+                    self.failed.append(f"{answer.status_code} {answer.text}")
             except httpx.TransportError as error:
                 self.failed.append(repr(error))
 
