@@ -76,6 +76,10 @@ class LocalLab:
     def claim(self, say: Callable[[str], None]) -> None:
         """See `cli.labs.Lab`. Nobody else writes the routes of a lab on this machine."""
 
+    def promotion(self) -> RunFolder | None:
+        """See `cli.labs.Lab`. All runs on it are this machine's."""
+        return None
+
     def serving(self) -> Serving | None:
         """See `cli.labs.Lab`."""
         lab = self._lab()

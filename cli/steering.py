@@ -3,6 +3,7 @@
 `resume` and `abort` are in cli/recovery.py.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -16,6 +17,7 @@ from strategies.steering import Command
 
 if TYPE_CHECKING:
     from cli.labs import Lab
+    from impact.rundir import RunFolder
 
 
 @with_common
@@ -41,6 +43,12 @@ def _lab(where: Where) -> "Lab":
     return lab_on(where.chosen(), settings(), SystemClock())
 
 
+def _promoted(lab: "Lab", folder: "RunFolder") -> bool:
+    """Whether a run ended with a promotion on the platform that is asked about."""
+    summary = folder.read_summary()
+    return summary is not None and summary.outcome == "promoted" and folder.run.platform == lab.name
+
+
 @with_common
 def undo(
     where: Where,
@@ -48,18 +56,21 @@ def undo(
 ) -> None:
     """Give everybody the version from before the last promotion again, without steps."""
     from cli.performing import Asked, Stable, perform
-    from impact.rundir import RunFolder, list_runs
+    from impact.rundir import list_runs
     from strategies.plan import Plan, Release
     from strategies.run import JudgeOptions, LoadOptions
     from strategies.undo import undo as plan_undo
 
-    def last(folder: RunFolder) -> bool:
-        summary = folder.read_summary()
-        return summary is not None and summary.outcome == "promoted"
-
-    found = next((folder for folder in list_runs(settings().runs) if last(folder)), None)
+    lab = _lab(where)
+    found = lab.promotion() or next(filter(partial(_promoted, lab), list_runs(settings().runs)), None)
     if found is None:
         raise UsageError("nothing was promoted yet, so there is nothing to undo; `labctl runs` lists what was done")
+    serving = lab.serving()
+    if serving and serving.version != found.run.to_version:
+        raise UsageError(
+            f"the last promotion that is known here is {found.path.name}, and {serving.version} serves now; name the version to go "
+            "back to, as `labctl rollout blue-green --to VERSION`"
+        )
     before = found.run.plan.before or Release(version=found.run.from_version, replicas=found.run.plan.replicas)
 
     def plan(stable: Stable) -> Plan:
