@@ -15,8 +15,9 @@ from impact.rundir import RunFolder
 from platforms.kubernetes import kind, model_store, prediction_log, routes, words
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.gateway import Gateway
+from platforms.kubernetes.held import Held
 from platforms.kubernetes.helm import Helm
-from platforms.kubernetes.lease import Held, Lease
+from platforms.kubernetes.lease import Lease
 from platforms.kubernetes.ownership import OwnedRoutes
 from platforms.kubernetes.platform import KubernetesPlatform
 from platforms.kubernetes.record import Record

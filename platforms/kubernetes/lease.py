@@ -1,9 +1,9 @@
 """One rollout at a time on a cluster: the Lease `labctl`, renewed in the background, with a number that only grows.
 
 A lock that lives elsewhere can be lost without its holder noticing: a machine sleeps, a network parts, somebody takes the
-rollout over. So a holder asks before each write whether the lease is its own; where it gets no answer it stops before the
-lease can have run out (40 of 60 s without a renewal). A process may be stopped between asking and writing, so each write of
-routes and of the record also carries the number of its run, which is refused once a newer one has written.
+rollout over. So a holder asks before each write (platforms/kubernetes/held.py). A process may be stopped between asking and
+writing, so each write of routes and of the record also carries the number of its run, which is refused once a newer one has
+written.
 
 Who died is told by the machine where it ran at once, as its process is gone; any other machine waits for the lease to run out.
 """
@@ -11,7 +11,7 @@ Who died is told by the machine where it ran at once, as its process is gone; an
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,15 +20,14 @@ import msgspec
 import psutil
 
 from platforms.kubernetes.client import ApiRefused, Cluster
-from strategies.errors import LabError, LockHeld, TakenOver, ToolFailed
+from platforms.kubernetes.held import Held
+from strategies.errors import LabError, LockHeld, ToolFailed
 from strategies.waiting import Clock
 
 Json = dict[str, Any]
 
 NAME = "labctl"
 LEASE_SECONDS = 60
-STOP_AFTER = 40.0
-"""Seconds without a renewal after which nothing is written any more."""
 RENEW_EVERY = 10.0
 _DOING = "lab/doing"
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -70,51 +69,6 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         machine, pid, *_ = [*self.identity.split("/"), "?"]
         return f"{self.doing} (pid {pid} on {machine})"
-
-
-class Held:
-    """The lease while it is ours. `check` before each write.
-
-    `ask` tells who holds it now, empty for us. It raises ToolFailed if nobody can be asked.
-    """
-
-    def __init__(self, generation: int, clock: Clock, ask: Callable[[], str] = lambda: "") -> None:
-        self.generation = generation
-        self._clock = clock
-        self._ask = ask
-        self._renewed = clock.monotonic()
-        self._taken_by = ""
-
-    def check(self) -> None:
-        """Return if it is ours still.
-
-        Raises:
-            TakenOver: somebody else has it.
-            LockHeld: it could not be renewed for so long that somebody may have it.
-        """
-        with suppress(ToolFailed):
-            # one that was stopped and is woken must not believe what it knew before
-            self._taken_by = self._taken_by or self._ask()
-        self.notice()
-        if self._clock.monotonic() - self._renewed > STOP_AFTER:
-            raise LockHeld(f"the lease could not be renewed for {STOP_AFTER:g} s, so somebody else may have taken the rollout over")
-
-    def notice(self) -> None:
-        """Return unless somebody is known to have taken it over; nobody is asked.
-
-        Raises:
-            TakenOver: somebody has.
-        """
-        if self._taken_by:
-            raise TakenOver(f"{self._taken_by} has taken this rollout over, so nothing more is written by this one")
-
-    def renewed(self, at: float) -> None:
-        """It was renewed by a request that began at `at` (monotonic)."""
-        self._renewed = at
-
-    def taken(self, holder: str) -> None:
-        """Somebody else holds it."""
-        self._taken_by = holder
 
 
 class Lease:

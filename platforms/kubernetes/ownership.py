@@ -12,7 +12,7 @@ from typing import Any
 
 from platforms.kubernetes import routes
 from platforms.kubernetes.client import ApiRefused, Cluster
-from platforms.kubernetes.lease import Held
+from platforms.kubernetes.held import Held
 from strategies.errors import RouteRefused
 from strategies.traffic import Traffic
 

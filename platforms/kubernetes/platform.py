@@ -10,8 +10,8 @@ from typing import Any
 from platforms.kubernetes import pods, routes
 from platforms.kubernetes.client import WORTH_TELLING, Cluster
 from platforms.kubernetes.gateway import Gateway, Host
+from platforms.kubernetes.held import Held
 from platforms.kubernetes.helm import Helm
-from platforms.kubernetes.lease import Held
 from platforms.kubernetes.ownership import OwnedRoutes
 from platforms.kubernetes.waiting import Watched
 from strategies.errors import CouldNotRun, NotReady

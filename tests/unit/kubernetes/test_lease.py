@@ -9,7 +9,8 @@ import pytest
 
 from cli.clock import SystemClock
 from platforms.kubernetes.client import Cluster
-from platforms.kubernetes.lease import STOP_AFTER, Held, Lease
+from platforms.kubernetes.held import STOP_AFTER, Held
+from platforms.kubernetes.lease import Lease
 from platforms.kubernetes.record import Record
 from strategies.errors import LockHeld, StoreRefused, TakenOver
 from strategies.events import Ended, Looked, Noted, Outcome, StepStarted

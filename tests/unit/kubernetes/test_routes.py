@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cli.clock import SystemClock
 from platforms.kubernetes import routes
 from platforms.kubernetes.client import Cluster
-from platforms.kubernetes.lease import Held
+from platforms.kubernetes.held import Held
 from platforms.kubernetes.ownership import OwnedRoutes
 from strategies.errors import RouteRefused
 from strategies.traffic import Match, Slot, Traffic
