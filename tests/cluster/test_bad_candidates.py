@@ -51,7 +51,8 @@ def test_a_bad_candidate_is_rolled_back_for_what_is_bad_about_it(
 
 NO_IMAGE = {"image": {"repository": "nobody/has-this", "tag": "ever", "pullPolicy": "Never"}}
 CRASHES = {"extraEnv": [{"name": "MODEL_API_ERROR_RATIO", "value": "7"}]}
-NEVER_READY = {"extraEnv": [{"name": "MODEL_API_HOST", "value": "127.0.0.1"}]}
+NEVER_READY = {"store": {"url": "s3://models", "secret": "lab-store", "endpoint": "http://192.0.2.1:7070"}}
+"""Nobody answers at an address that is kept for documentation, so what fetches the model waits and waits."""
 NO_ROOM = {"resources": {"requests": {"cpu": "999", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}}
 
 
@@ -75,8 +76,8 @@ def prepared(lab: ClusterLab, version: str, values: dict[str, Any]) -> Iterator[
     [
         pytest.param(NO_IMAGE, "ErrImageNeverPull", "120s", id="an image that does not exist"),
         pytest.param(CRASHES, "MODEL_API_ERROR_RATIO", "120s", id="a crash at start", marks=pytest.mark.everything),
-        pytest.param(NEVER_READY, "probe failed", "20s", id="never ready"),
-        pytest.param(NO_ROOM, "Insufficient cpu", "5s", id="no room", marks=pytest.mark.everything),
+        pytest.param(NEVER_READY, "fetch has not ended", "15s", id="never ready"),
+        pytest.param(NO_ROOM, "Insufficient cpu", "10s", id="no room", marks=pytest.mark.everything),
     ],
 )
 def test_a_candidate_that_cannot_run_is_never_routed(
