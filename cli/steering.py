@@ -3,7 +3,6 @@
 `resume` and `abort` are in cli/recovery.py.
 """
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -12,12 +11,10 @@ import typer
 from cli.common_options import Where, with_common
 from cli.labs import lab_on
 from cli.settings import settings
-from strategies.errors import UsageError
 from strategies.steering import Command
 
 if TYPE_CHECKING:
     from cli.labs import Lab
-    from impact.rundir import RunFolder
 
 
 @with_common
@@ -43,12 +40,6 @@ def _lab(where: Where) -> "Lab":
     return lab_on(where.chosen(), settings(), SystemClock())
 
 
-def _promoted(lab: "Lab", folder: "RunFolder") -> bool:
-    """Whether a run ended with a promotion on the platform that is asked about."""
-    summary = folder.read_summary()
-    return summary is not None and summary.outcome == "promoted" and folder.run.platform == lab.name
-
-
 @with_common
 def undo(
     where: Where,
@@ -56,21 +47,12 @@ def undo(
 ) -> None:
     """Give everybody the version from before the last promotion again, without steps."""
     from cli.performing import Asked, Stable, perform
-    from impact.rundir import list_runs
+    from cli.promotion import last_promotion
     from strategies.plan import Plan, Release
     from strategies.run import JudgeOptions, LoadOptions
     from strategies.undo import undo as plan_undo
 
-    lab = _lab(where)
-    found = lab.promotion() or next(filter(partial(_promoted, lab), list_runs(settings().runs)), None)
-    if found is None:
-        raise UsageError("nothing was promoted yet, so there is nothing to undo; `labctl runs` lists what was done")
-    serving = lab.serving()
-    if serving and serving.version != found.run.to_version:
-        raise UsageError(
-            f"the last promotion that is known here is {found.path.name}, and {serving.version} serves now; name the version to go "
-            "back to, as `labctl rollout blue-green --to VERSION`"
-        )
+    found = last_promotion(_lab(where))
     before = found.run.plan.before or Release(version=found.run.from_version, replicas=found.run.plan.replicas)
 
     def plan(stable: Stable) -> Plan:
