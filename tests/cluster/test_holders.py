@@ -77,7 +77,9 @@ def test_of_two_machines_one_is_refused_and_one_that_slept_writes_nothing_over_i
     finally:
         for process in (here, there):
             process.kill()
-            process.communicate()
+            process.wait()
+            if process.stderr:
+                process.stderr.close()
 
 
 @pytest.mark.everything
