@@ -40,7 +40,8 @@ demo: setup ## a measured canary on this machine, then nothing is left running
 	@LAB_HOME=.lab/demo $(BIN)/labctl rollout canary --weight 10
 
 test: setup-dev ## unit and contract tests, and one real rollout per promise, on this machine
-	$(BIN)/pytest -m "not everything and not cluster"
+	$(BIN)/pytest -m "not everything and not cluster" --ignore tests/e2e --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m "not everything and not cluster" tests/e2e
 
 e2e-kind: setup-dev ## the tests on a real cluster; they make one and delete it (needs Docker, kind, kubectl, helm, istioctl)
 	$(BIN)/pytest -m "cluster and not everything"
