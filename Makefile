@@ -40,8 +40,7 @@ demo: setup ## a measured canary on this machine, then nothing is left running
 	@LAB_HOME=.lab/demo $(BIN)/labctl rollout canary --weight 10
 
 test: setup-dev ## unit and contract tests, and one real rollout per promise, on this machine
-	$(BIN)/pytest -m "not everything and not cluster" --ignore tests/e2e --numprocesses 2 --dist loadfile
-	$(BIN)/pytest -m "not everything and not cluster" tests/e2e
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not everything and not cluster"
 
 e2e-kind: setup-dev ## the tests on a real cluster; they make one and delete it (needs Docker, kind, kubectl, helm, istioctl)
 	$(BIN)/pytest -m "cluster and not everything"
