@@ -15,8 +15,9 @@ from impact.rundir import RunFolder
 from platforms.kubernetes import kind, model_store, prediction_log, routes, words
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.gateway import Gateway
+from platforms.kubernetes.held import Held
 from platforms.kubernetes.helm import Helm
-from platforms.kubernetes.lease import Held, Lease
+from platforms.kubernetes.lease import Lease
 from platforms.kubernetes.ownership import OwnedRoutes
 from platforms.kubernetes.platform import KubernetesPlatform
 from platforms.kubernetes.record import Record
@@ -61,12 +62,13 @@ class ClusterLab:
         self._places = places
         self._clock = clock
         self._reclaim = reclaim
+        self._note: Callable[[str], None] = lambda _: None
         self._target = kind.as_published(Tools(clock, clock.say), chosen)
-        self._cluster = Cluster(self._target.context, clock=clock, patience=PATIENCE)
+        self._cluster = Cluster(self._target.context, clock=clock, patience=PATIENCE, note=self._tell)
         self._lease = Lease(self._cluster, self._target.namespace, clock=clock)
         self._record = Record(self._cluster, self._target.namespace)
         self._runs = RecordedRuns(self._record, places.runs)
-        self._gateway = Gateway(self._cluster, self._target.namespace, clock=clock, patience=PATIENCE)
+        self._gateway = Gateway(self._cluster, self._target.namespace, clock=clock, patience=PATIENCE, note=self._tell)
         self._held: Held | None = None
 
     @contextmanager
@@ -99,7 +101,7 @@ class ClusterLab:
 
     def note_run(self, folder: RunFolder | None) -> None:
         """See `cli.labs.Lab`."""
-        self._runs.note(folder)
+        self._runs.note(folder, self._held.generation if self._held else 0)
 
     def record(self, folder: RunFolder, event: AnyEvent) -> None:
         """See `cli.labs.Lab`."""
@@ -128,6 +130,10 @@ class ClusterLab:
         if not slot.version:
             raise CouldNotRun(f"the lab in {self._where()} serves nobody; `labctl up --platform {self.name}` deploys a first version")
         return Serving(stable=stable, version=slot.version, replicas=slot.replicas)
+
+    def claim(self, say: Callable[[str], None]) -> None:
+        """See `cli.labs.Lab`."""
+        self._platform(PATIENCE, say).claim()
 
     def begin(self, version: str, *, replicas: int, values: Mapping[str, Any], say: Callable[[str], None]) -> bool:
         """Deploy a first version if nobody is served yet, and route everybody to it; False if there is nothing to do.
@@ -162,10 +168,11 @@ class ClusterLab:
 
     def stop(self) -> None:
         """See `cli.labs.Lab`. No rollout starts a cluster, so none ends one."""
-        self._runs.note(None)
+        self.note_run(None)
 
     def connect(self, timeout: float, note: Callable[[str], None]) -> ConnectedCluster:
         """See `cli.labs.Lab`."""
+        self._note = note
         return self._platform(timeout, note)
 
     def routes(self, traffic: Traffic) -> Found:
@@ -212,7 +219,12 @@ class ClusterLab:
             held=held,
             clock=self._clock,
             timeout=timeout,
+            note=note,
         )
+
+    def _tell(self, text: str) -> None:
+        """A sentence for the record of the run that is under way, if one is."""
+        self._note(text)
 
     def _digest(self, version: str) -> str:
         """The sha256 that a version's model must have, wherever it is fetched from."""

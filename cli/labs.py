@@ -108,6 +108,13 @@ class Lab(Protocol):
             CouldNotRun: it is there and serves nobody.
         """
 
+    def claim(self, say: "Callable[[str], None]") -> None:
+        """Before a rollout: see that the routes are the lab's own, or make them so where that was asked for; `say` is told of it.
+
+        Raises:
+            RouteRefused: somebody else wrote them last; the sentence names them.
+        """
+
     def offer(self, version: str) -> None:
         """Have a version where its replicas will fetch it; before a rollout, as a way back must not depend on the store.
 

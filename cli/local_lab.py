@@ -73,6 +73,9 @@ class LocalLab:
             raise UsageError(NOBODY)
         leave(folder.control, command)
 
+    def claim(self, say: Callable[[str], None]) -> None:
+        """See `cli.labs.Lab`. Nobody else writes the routes of a lab on this machine."""
+
     def promotion(self) -> RunFolder | None:
         """See `cli.labs.Lab`. All runs on it are this machine's."""
         return None

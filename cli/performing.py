@@ -82,6 +82,7 @@ def perform(asked: Asked, *, as_json: bool) -> None:
         ended = end_live_holder(lab, clock, display) if asked.supersede else True
         held.enter_context(lab.exclusive(f"labctl {' '.join(sys.argv[1:])}", take_over=not ended))
         end_dead_run(lab, places, clock, display)
+        lab.claim(display.say)
         run = _run(asked, lab, places, clock)
         lab.offer(asked.to_version)
         folder = RunFolder.create(places.runs, run)

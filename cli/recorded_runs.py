@@ -31,12 +31,15 @@ class RecordedRuns:
         last = next((event for event in reversed(recorded.events) if isinstance(event, Ended)), None) if recorded else None
         return self._folder(recorded) if recorded and last and last.outcome is Outcome.PROMOTED else None
 
-    def note(self, folder: RunFolder | None) -> None:
-        """Have the cluster know of the run in `folder`, or that none changes the lab any more."""
+    def note(self, folder: RunFolder | None, generation: int) -> None:
+        """Have the cluster know of the run in `folder`, or that none changes the lab any more.
+
+        `generation` is the number of the lease under which it is known, 0 without one.
+        """
         if folder:
-            self._record.write(folder.run, folder.events(), f"{socket.gethostname()}:{folder.path}")
+            self._record.write(folder.run, folder.events(), f"{socket.gethostname()}:{folder.path}", generation)
         else:
-            self._record.end()
+            self._record.end(generation)
 
     def _folder(self, recorded: Recorded) -> RunFolder:
         machine, _, path = recorded.folder.partition(":")

@@ -1,4 +1,8 @@
-"""`labctl render`: what Istio is told at each change of routes of a strategy, as files, by the function that the platform applies."""
+"""`labctl render`: what Istio is told at each change of routes of a strategy, as files, by the function that the platform applies.
+
+All of a strategy's files say what one and the same object is to be, so a folder of its own has the one that its candidate is
+judged under, and can be applied whole. What comes before and after it is in folders below.
+"""
 
 import sys
 from pathlib import Path
@@ -26,9 +30,10 @@ def render(
     plans = _plans()
     if strategy and strategy not in plans:
         raise UsageError(f"there is no strategy {strategy!r}; choose from {', '.join(plans)}")
-    wanted = {to / name: text for name in ([strategy] if strategy else plans) for name, text in _files(name, plans[name])}
+    wanted = {to / path: text for name in ([strategy] if strategy else plans) for path, text in _files(name, plans[name])}
     differing = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    left = [path for folder in {path.parent for path in wanted} for path in folder.glob("*.yaml") if path not in wanted]
+    folders = [to / name for name in ([strategy] if strategy else plans)]
+    left = [path for folder in folders for path in folder.rglob("*.yaml") if path not in wanted]
     if check:
         if differing or left:
             names = ", ".join(map(str, sorted([*differing, *left])))
@@ -70,9 +75,13 @@ def _files(name: str, plan: "Plan") -> "Iterator[tuple[str, str]]":
 
     from platforms.kubernetes.routes import virtual_service
 
-    for number, (what, traffic) in enumerate(_changes(plan)):
+    changes = list(_changes(plan))
+    # in place nothing changes but the pods, so there is nothing but the beginning
+    judged = min(1, len(changes) - 1)
+    for number, (what, traffic) in enumerate(changes):
         manifest = yaml.safe_dump(virtual_service(traffic), sort_keys=False, width=120)
-        yield f"{name}/{number}-{what.replace(' ', '-')}.yaml", HEADING.format(strategy=name, what=what) + manifest
+        folder = name if number == judged else f"{name}/{'before' if number < judged else 'after'}"
+        yield f"{folder}/{number}-{what.replace(' ', '-')}.yaml", HEADING.format(strategy=name, what=what) + manifest
 
 
 def _changes(plan: "Plan") -> "Iterator[tuple[str, Traffic]]":

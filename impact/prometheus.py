@@ -195,7 +195,7 @@ class PrometheusWitness:
             ) from exc
         except msgspec.DecodeError as exc:
             raise WitnessLost(
-                f"{self._url} answers {response.status_code}, but not as Prometheus does ({exc}): start the lab anew"
+                f"{self._url} answers {response.status_code}, but not as Prometheus does ({exc}): see whether it still runs"
             ) from exc
         if answer.data is None:
             raise WitnessLost(f"Prometheus at {self._url} refused the query {asked['query']}: {answer.error}")

@@ -20,6 +20,9 @@ from strategies.steering import Control, Nobody
 from strategies.waiting import Clock
 from strategies.witness import Witness
 
+THEIRS = "what is the other's to do by now"
+"""What is left to do of a rollout that somebody else has taken over."""
+
 
 class Journal(Protocol):
     """Where a run is written down; `write` returns when the event is on disk."""
@@ -81,7 +84,9 @@ class Engine:
         return self._end(Outcome.COMPLETED, 0, self._judging.found or "all steps done")
 
     def give_up(self, error: LabError) -> Ended:
-        """End the run because of `error`: back to stable before promotion, on to the end after it."""
+        """End the run because of `error`: back to stable before promotion, on to the end after it. What somebody else has is left alone."""
+        if isinstance(error, TakenOver):
+            return self._end(Outcome.ERROR, error.exit_code, str(error), THEIRS)
         interrupted = isinstance(error, Interrupted)
         if self._promoted:
             return self._complete(f"{error} after promotion, so the rest was completed" if interrupted else f"but then: {error}")
@@ -118,13 +123,14 @@ class Engine:
             index, _, way_back = remaining[0]
             try:
                 self._step(index, way_back=way_back)
+            except TakenOver as error:
+                # whoever has the rollout now brings it to its end
+                self._note(str(error))
+                return THEIRS
             except Exception as error:
                 # whatever it is: as long as a step of the way out is not done, users may be where they should not be
                 if not isinstance(error, LabError):
                     logging.exception("a step of the way out failed in a way that nobody foresaw")
-                if isinstance(error, TakenOver):
-                    # whoever has the rollout now brings it to its end
-                    return "; ".join(title(step) for _, step, _ in remaining)
                 if self._clock.monotonic() >= deadline:
                     self._note(f"gave up after {self._timeout:g} s: {error}")
                     return "; ".join(title(step) for _, step, _ in remaining)

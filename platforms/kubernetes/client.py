@@ -9,7 +9,7 @@ repeated, since it says what is to be true and not what is to be changed.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -29,6 +29,8 @@ FIELD_MANAGER = "labctl"
 READ_TIMEOUT = 4.0
 """Seconds for one answer."""
 RETRY_EVERY = 0.5
+WORTH_TELLING = 2.0
+"""Seconds without an answer from which on somebody who reads about the run wants to know of it."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _PASSING = frozenset({0, 429, 500, 502, 503, 504})
 """Answers of a server that starts, ends or is overrun; 0 is a broken TLS connection."""
@@ -51,13 +53,22 @@ class ApiRefused(ToolFailed):
 class Cluster:
     """One cluster, reached as the kubeconfig's `context` says (empty: the current one).
 
-    Every method raises ToolFailed if the API server does not answer within `patience` seconds, ApiRefused if it says no.
+    Every method raises ToolFailed if the API server does not answer within `patience` seconds, ApiRefused if it says no. `note`
+    takes a sentence about each time that it was waited for.
 
     Raises:
         CouldNotRun: there is no such context.
     """
 
-    def __init__(self, context: str, *, clock: Clock, patience: float, kubeconfig: Path | None = None) -> None:
+    def __init__(
+        self,
+        context: str,
+        *,
+        clock: Clock,
+        patience: float,
+        kubeconfig: Path | None = None,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
         configuration = Configuration()
         try:
             load_kube_config(
@@ -77,6 +88,7 @@ class Cluster:
         self.host = str(configuration.host)
         self._clock = clock
         self._patience = patience
+        self._note = note
 
     def impatient(self) -> "Cluster":
         """The same cluster for one who asks again anyway: no request is repeated."""
@@ -157,7 +169,7 @@ class Cluster:
         return dict(answer)
 
     def _answer(self, method: str, path: str, query: Mapping[str, str], body: Json | str | None, content: str) -> bytes:
-        deadline = self._clock.monotonic() + self._patience
+        began, failed = self._clock.monotonic(), False
         while True:
             try:
                 response = self._send(method, path, query, body, content, timeout=READ_TIMEOUT)
@@ -165,12 +177,21 @@ class Cluster:
                 response.release_conn()
             except (urllib3.exceptions.HTTPError, OSError, ToolFailed) as error:
                 if isinstance(error, ApiRefused) and error.status not in _PASSING:
+                    self._tell(began, failed=failed)
                     raise
-                if self._clock.monotonic() >= deadline:
+                if self._clock.monotonic() >= began + self._patience:
                     raise self._gone(error) from error
+                failed = True
                 self._clock.sleep(RETRY_EVERY)
             else:
+                self._tell(began, failed=failed)
                 return data
+
+    def _tell(self, began: float, *, failed: bool) -> None:
+        """Once it answers again, be it by a no: say for how long it did not, if that was long."""
+        waited = self._clock.monotonic() - began
+        if failed and waited >= WORTH_TELLING:
+            self._note(f"the cluster's API server did not answer for {waited:.0f} s, which were waited for")
 
     def _send(
         self, method: str, path: str, query: Mapping[str, str], body: Json | str | None, content: str, *, timeout: float

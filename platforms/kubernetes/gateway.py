@@ -5,12 +5,13 @@ listens on loopback in its pod, so it is asked through the API server.
 """
 
 import json
+from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any
 
 import msgspec
 
-from platforms.kubernetes.client import RETRY_EVERY, Cluster
+from platforms.kubernetes.client import RETRY_EVERY, WORTH_TELLING, Cluster
 from platforms.kubernetes.routes import PORT, service_host
 from platforms.kubernetes.tunnel import PodConnection
 from strategies.errors import ToolFailed
@@ -37,14 +38,18 @@ class Host(msgspec.Struct, frozen=True):
 class Gateway:
     """All pods of the ingress gateway, asked as one, about the slots in `namespace`.
 
-    Every method raises ToolFailed if a pod does not answer within `patience` seconds.
+    Every method raises ToolFailed if a pod does not answer within `patience` seconds. `note` takes a sentence about each time
+    that one was waited for.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str, *, clock: Clock, patience: float) -> None:
+    def __init__(
+        self, cluster: Cluster, namespace: str, *, clock: Clock, patience: float, note: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._clock = clock
         self._patience = patience
+        self._note = note
         self._connections: dict[str, PodConnection] = {}
 
     def has_routes(self, names: frozenset[str]) -> bool:
@@ -75,16 +80,21 @@ class Gateway:
 
     def _ask(self, path: str) -> list[dict[str, Any]]:
         """The answer of each pod. A gateway that restarts is waited for, with its new name."""
-        deadline = self._clock.monotonic() + self._patience
+        began, obstacle = self._clock.monotonic(), ""
         while True:
             try:
-                pods = self._pods()
-                return [self._answer(pod, path) for pod in pods]
+                answers = [self._answer(pod, path) for pod in self._pods()]
             except (OSError, HTTPException, ValueError) as error:
                 self.close()
-                if self._clock.monotonic() >= deadline:
-                    raise ToolFailed(f"the gateway cannot be asked what it does ({error or type(error).__name__})") from error
+                obstacle = str(error) or type(error).__name__
+                if self._clock.monotonic() >= began + self._patience:
+                    raise ToolFailed(f"the gateway cannot be asked what it does ({obstacle})") from error
                 self._clock.sleep(RETRY_EVERY)
+            else:
+                waited = self._clock.monotonic() - began
+                if obstacle and waited >= WORTH_TELLING:
+                    self._note(f"the gateway could not be asked for {waited:.0f} s, which were waited for ({obstacle})")
+                return answers
 
     def _answer(self, pod: str, path: str) -> dict[str, Any]:
         if pod not in self._connections:

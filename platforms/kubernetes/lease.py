@@ -1,8 +1,9 @@
 """One rollout at a time on a cluster: the Lease `labctl`, renewed in the background, with a number that only grows.
 
 A lock that lives elsewhere can be lost without its holder noticing: a machine sleeps, a network parts, somebody takes the
-rollout over. So a holder stops writing before its lease can have run out (40 of 60 s without a renewal), and each write of
-routes carries the number of its run, which is refused once a newer one has written.
+rollout over. So a holder asks before each write (platforms/kubernetes/held.py). A process may be stopped between asking and
+writing, so each write of routes and of the record also carries the number of its run, which is refused once a newer one has
+written.
 
 Who died is told by the machine where it ran at once, as its process is gone; any other machine waits for the lease to run out.
 """
@@ -19,15 +20,14 @@ import msgspec
 import psutil
 
 from platforms.kubernetes.client import ApiRefused, Cluster
-from strategies.errors import LabError, LockHeld, TakenOver, ToolFailed
+from platforms.kubernetes.held import Held
+from strategies.errors import LabError, LockHeld, ToolFailed
 from strategies.waiting import Clock
 
 Json = dict[str, Any]
 
 NAME = "labctl"
 LEASE_SECONDS = 60
-STOP_AFTER = 40.0
-"""Seconds without a renewal after which nothing is written any more."""
 RENEW_EVERY = 10.0
 _DOING = "lab/doing"
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -71,36 +71,6 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.doing} (pid {pid} on {machine})"
 
 
-class Held:
-    """The lease while it is ours. `check` before each write."""
-
-    def __init__(self, generation: int, clock: Clock) -> None:
-        self.generation = generation
-        self._clock = clock
-        self._renewed = clock.monotonic()
-        self._taken_by = ""
-
-    def check(self) -> None:
-        """Return if it is ours still.
-
-        Raises:
-            TakenOver: somebody took it over.
-            LockHeld: it could not be renewed for so long that somebody may have.
-        """
-        if self._taken_by:
-            raise TakenOver(f"{self._taken_by} has taken this rollout over, so nothing more is written by this one")
-        if self._clock.monotonic() - self._renewed > STOP_AFTER:
-            raise LockHeld(f"the lease could not be renewed for {STOP_AFTER:g} s, so somebody else may have taken the rollout over")
-
-    def renewed(self, at: float) -> None:
-        """It was renewed by a request that began at `at` (monotonic)."""
-        self._renewed = at
-
-    def taken(self, holder: str) -> None:
-        """Somebody else holds it."""
-        self._taken_by = holder
-
-
 class Lease:
     """The lease of the lab in `namespace`."""
 
@@ -127,7 +97,7 @@ class Lease:
             LockHeld: somebody else holds it; the sentence names them.
         """
         mine, generation = self._acquire(doing, take_over=take_over)
-        held, ended = Held(generation, self._clock), threading.Event()
+        held, ended = Held(generation, self._clock, lambda: self._other(mine, generation)), threading.Event()
         renewing = threading.Thread(target=self._renew, args=(mine, held, ended), name="lease", daemon=True)
         renewing.start()
         try:
@@ -165,9 +135,9 @@ class Lease:
             began, wait = self._clock.monotonic(), RENEW_EVERY
             try:
                 lease = cluster.get(self._path)
-                holder = holder_of(lease)
-                if lease is None or holder is None or holder.identity != mine or holder.generation != held.generation:
-                    held.taken(str(holder or "somebody who removed the lease"))
+                other = _other_than(lease, mine, held.generation)
+                if lease is None or other:
+                    held.taken(other)
                     return
                 lease["spec"]["renewTime"] = self._now()
                 cluster.replace(self._path, lease)
@@ -178,6 +148,10 @@ class Lease:
             except ToolFailed:
                 # the next time decides, and before the lease runs out `check` does
                 continue
+
+    def _other(self, mine: str, generation: int) -> str:
+        """Who holds it instead of us; empty if we do."""
+        return _other_than(self._cluster.impatient().get(self._path), mine, generation)
 
     def _release(self, mine: str) -> None:
         """Leave it to the next; the number stays. One who cannot release it lets it run out."""
@@ -218,6 +192,14 @@ class Lease:
 def identity() -> str:
     """This process, unlike any other that has been or will be on this machine."""
     return f"{socket.gethostname()}/{os.getpid()}/{psutil.Process().create_time():.2f}"
+
+
+def _other_than(lease: Json | None, mine: str, generation: int) -> str:
+    """Who holds a Lease that was `mine` with that number; empty if it still is."""
+    holder = holder_of(lease)
+    if holder and holder.identity == mine and holder.generation == generation:
+        return ""
+    return str(holder or "somebody who has ended since")
 
 
 def generation_of(lease: Json | None) -> int:

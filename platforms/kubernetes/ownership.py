@@ -12,7 +12,7 @@ from typing import Any
 
 from platforms.kubernetes import routes
 from platforms.kubernetes.client import ApiRefused, Cluster
-from platforms.kubernetes.lease import Held
+from platforms.kubernetes.held import Held
 from strategies.errors import RouteRefused
 from strategies.traffic import Traffic
 
@@ -66,6 +66,25 @@ class OwnedRoutes:
             if names is not None:
                 return names
         raise RouteRefused(f"the routes change faster than they can be written; {_named(self.read())} writes them too")
+
+    def foreign(self) -> Traffic | None:
+        """The traffic to have instead before a rollout begins, where somebody else wrote last: stable alone. None if labctl did.
+
+        Raises:
+            RouteRefused: somebody else did, and nobody asked to take the routes from them.
+        """
+        found = self.read()
+        others = routes.writers(found) if found else ()
+        if not found or not others:
+            return None
+        traffic = routes.noted_traffic(found)
+        if not self._reclaim or traffic is None:
+            raise RouteRefused(
+                f"{', '.join(others)} wrote the routes last, and they are not overwritten unasked; take them with --on-drift reclaim"
+                if traffic
+                else f"{', '.join(others)} wrote routes that do not say which slot is stable; remove the VirtualService {routes.NAME} first"
+            )
+        return Traffic(stable=traffic.stable)
 
     def check(self) -> None:
         """Return if the routes are as they were last written, and nobody else claims the gateway's requests.

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from platforms.kubernetes import pods, routes
-from platforms.kubernetes.client import Cluster
+from platforms.kubernetes.client import WORTH_TELLING, Cluster
 from platforms.kubernetes.gateway import Gateway, Host
+from platforms.kubernetes.held import Held
 from platforms.kubernetes.helm import Helm
-from platforms.kubernetes.lease import Held
 from platforms.kubernetes.ownership import OwnedRoutes
 from platforms.kubernetes.waiting import Watched
 from strategies.errors import CouldNotRun, NotReady
@@ -28,7 +28,7 @@ VERSION_LABEL = "lab/version"
 class KubernetesPlatform:
     """Two slots of pods in `namespace` behind Istio's gateway, written under the lease `held`.
 
-    `timeout` is what a verb has until it is true, in seconds.
+    `timeout` is what a verb has until it is true, in seconds. `note` takes a sentence about a change of routes that took long.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class KubernetesPlatform:
         held: Held | None,
         clock: Clock,
         timeout: float,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._cluster = cluster
         self._namespace = namespace
@@ -51,6 +52,7 @@ class KubernetesPlatform:
         self._held = held
         self._clock = clock
         self._timeout = timeout
+        self._note = note
 
     def deploy(self, slot: Slot, release: Release) -> None:
         """See `strategies.platform.Platform`. Another version in the slot is retired first: weight 0, then exchange, then weight.
@@ -77,13 +79,25 @@ class KubernetesPlatform:
     def route(self, traffic: Traffic) -> None:
         """See `strategies.platform.Platform`. Returns once every pod of the gateway has the routes."""
         names = self._routes.write(traffic)
-        wait_until(
+        seconds = wait_until(
             lambda: self._gateway.has_routes(names),
             timeout=self._timeout,
             clock=self._clock,
             every=0.02,
             reason=lambda: "the gateway has not taken the new routes; see whether istiod runs",
         )
+        if seconds >= WORTH_TELLING:
+            self._note(f"the gateway took the new routes only after {seconds:.0f} s; see whether istiod is well")
+
+    def claim(self) -> None:
+        """Before a rollout begins: have everybody at stable by routes of our own.
+
+        Raises:
+            RouteRefused: somebody else wrote them last, and nobody asked to take them back.
+        """
+        traffic = self._routes.foreign()
+        if traffic:
+            self.route(traffic)
 
     def retire(self, slot: Slot) -> None:
         """See `strategies.platform.Platform`.
@@ -120,7 +134,10 @@ class KubernetesPlatform:
 
         Raises:
             RouteRefused: somebody else changed the routes, or claims the gateway's requests.
+            TakenOver: it is not ours any more to judge what they do.
         """
+        if self._held:
+            self._held.notice()
         self._routes.check()
         return {host.address: host.slot for host in self._gateway.hosts() if host.healthy}
 
@@ -182,7 +199,7 @@ class KubernetesPlatform:
         leaving = sum(pods.leaving(pod) for pod in found)
         if leaving:
             return f"{leaving} pods of {slot} have not ended"
-        return f"the gateway does not find all {release.replicas} replicas of {who} ready"
+        return f"the gateway does not find all {release.replicas} replicas of {who} ready, though they are; see whether istiod runs"
 
     def _last_words(self, pod: Json, container: str) -> str:
         """The last line of a container's log, the ended one's before the one that was started anew."""

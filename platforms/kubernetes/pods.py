@@ -66,7 +66,7 @@ def refused(deployment: Json) -> str:
 
 
 def obstacle(pod: Json, warnings: Iterable[Json]) -> str:
-    """Why this pod is not ready yet: no room, a container's state, else the newest warning about it."""
+    """Why this pod is not ready yet: no room, the newest warning about it, else what a container waits for or does not end."""
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         return f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"
@@ -75,6 +75,10 @@ def obstacle(pod: Json, warnings: Iterable[Json]) -> str:
     newest = sorted(warnings, key=_seen)[-1:]
     if newest:
         return f"{newest[0].get('reason', 'warning')}: {newest[0].get('message', '')}"
+    for status in pod.get("status", {}).get("initContainerStatuses", []):
+        # the others only say that they wait for it
+        if "running" in status.get("state", {}):
+            return f"{status['name']} has not ended"
     for status in _containers(pod):
         if reason := str(_waiting(status).get("reason", "")):
             return f"{status['name']} waits: {reason}"

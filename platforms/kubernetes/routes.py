@@ -92,9 +92,13 @@ def virtual_service_spec(traffic: Traffic, namespace: str) -> Json:
 
 
 def writers(virtual_service: Json) -> tuple[str, ...]:
-    """The field managers beside labctl that own a part of what decides about requests, the latest first."""
-    entries = virtual_service["metadata"].get("managedFields", [])
-    others = [entry for entry in entries if entry.get("manager") != "labctl" and "f:spec" in entry.get("fieldsV1", {})]
+    """The field managers that own a part of what decides about requests and do not share it with labctl, the latest first.
+
+    Who once applied the same hosts owns them still, together with labctl, and has changed nothing.
+    """
+    entries = [entry for entry in virtual_service["metadata"].get("managedFields", []) if "f:spec" in entry.get("fieldsV1", {})]
+    ours = {field for entry in entries if entry.get("manager") == "labctl" for field in entry["fieldsV1"]["f:spec"]}
+    others = [entry for entry in entries if entry.get("manager") != "labctl" and (not ours or set(entry["fieldsV1"]["f:spec"]) - ours)]
     others.sort(key=lambda entry: str(entry.get("time", "")), reverse=True)
     return tuple(dict.fromkeys(str(entry["manager"]) for entry in others))
 

@@ -11,7 +11,8 @@ import secrets
 from typing import Any
 
 from platforms.kubernetes.client import ApiRefused, Cluster
-from platforms.kubernetes.lease import Held, Lease, generation_of, holder_of
+from platforms.kubernetes.held import Held
+from platforms.kubernetes.lease import Lease, generation_of, holder_of
 from strategies.errors import ToolFailed, UsageError
 from strategies.steering import NOBODY, Command, known
 from strategies.waiting import Clock

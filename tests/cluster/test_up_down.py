@@ -179,6 +179,15 @@ def test_down_leaves_nothing_and_can_be_repeated(lab: ClusterLab) -> None:
     assert "no lab" in lab.labctl("down").stdout
 
 
+@pytest.mark.everything
+def test_after_down_it_comes_up_as_the_first_time(lab: ClusterLab) -> None:
+    assert json.loads(lab.labctl("up", "--replicas", "1", "--json").stdout)["already"] is False
+    wait_until(lambda: served(lab) == "v1", "users are not served")
+
+    lab.labctl("down")
+    assert lab.containers() == []
+
+
 def test_a_cluster_of_somebody_else_is_left_alone(lab: ClusterLab) -> None:
     """Also if it has the name that ours would have."""
     base = lab.environment.get("LAB_BASE_IMAGE", "python:3.13-slim")

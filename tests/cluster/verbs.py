@@ -8,8 +8,9 @@ from typing import Any
 from cli.clock import SystemClock
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.gateway import Gateway
+from platforms.kubernetes.held import Held
 from platforms.kubernetes.helm import Helm
-from platforms.kubernetes.lease import Held, Lease
+from platforms.kubernetes.lease import Lease
 from platforms.kubernetes.ownership import OwnedRoutes
 from platforms.kubernetes.platform import KubernetesPlatform
 from strategies.waiting import Clock

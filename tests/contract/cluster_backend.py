@@ -11,7 +11,7 @@ import pytest
 
 from app.stores.opening import open_store
 from platforms.kubernetes import pods
-from platforms.kubernetes.lease import Held
+from platforms.kubernetes.held import Held
 from platforms.kubernetes.model_store import REGION, SECRET, URL
 from platforms.kubernetes.platform import KubernetesPlatform
 from platforms.kubernetes.routes import release_name

@@ -1,12 +1,14 @@
 """The API server's errors become sentences of the lab's own tree, and an outage that passes is no error."""
 
+import re
 from collections.abc import Iterator
+from math import ceil
 from pathlib import Path
 
 import pytest
 
 from cli.clock import SystemClock
-from platforms.kubernetes.client import ApiRefused, Cluster
+from platforms.kubernetes.client import RETRY_EVERY, WORTH_TELLING, ApiRefused, Cluster
 from platforms.local.ports import free_ports
 from strategies.errors import CouldNotRun, ToolFailed
 from tests.unit.kubernetes.api_server import ApiServer, api_server, kubeconfig
@@ -60,6 +62,21 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(api: tuple[ApiServer, C
 
     assert PATH in server.objects
     assert len(server.requests) == 3
+
+
+def test_it_is_told_that_somebody_was_waited_for_if_it_took_long(api: tuple[ApiServer, Cluster], tmp_path: Path) -> None:
+    server, _ = api
+    notes: list[str] = []
+    cluster = Cluster("test", clock=SystemClock(), patience=20.0, kubeconfig=tmp_path / "kubeconfig", note=notes.append)
+
+    server.failures = 1
+    cluster.get(PATH)
+    assert notes == []
+
+    server.failures = ceil(WORTH_TELLING / RETRY_EVERY) + 1
+    cluster.get(PATH)
+    (note,) = notes
+    assert re.fullmatch(r"the cluster's API server did not answer for \d+ s, which were waited for", note)
 
 
 def test_a_server_that_stays_away_is_told(tmp_path: Path) -> None:

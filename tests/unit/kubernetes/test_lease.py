@@ -9,9 +9,10 @@ import pytest
 
 from cli.clock import SystemClock
 from platforms.kubernetes.client import Cluster
-from platforms.kubernetes.lease import STOP_AFTER, Held, Lease
+from platforms.kubernetes.held import STOP_AFTER, Held
+from platforms.kubernetes.lease import Lease
 from platforms.kubernetes.record import Record
-from strategies.errors import LockHeld, StoreRefused
+from strategies.errors import LockHeld, StoreRefused, TakenOver
 from strategies.events import Ended, Looked, Noted, Outcome, StepStarted
 from strategies.judgement import Judgement, Verdict
 from strategies.plan import Hold, Plan
@@ -101,6 +102,30 @@ def test_a_live_one_can_be_taken_over_and_stays_out_then(api: tuple[ApiServer, C
         assert new.generation == old.generation + 1
 
 
+def test_who_was_taken_over_learns_it_before_the_next_write(api: tuple[ApiServer, Cluster]) -> None:
+    """Not only at the next renewal: one that was stopped meanwhile goes on where it was."""
+    lease = Lease(api[1], "lab", clock=SystemClock())
+
+    with lease.held("old") as old:
+        old.check()
+        with lease.held("new", take_over=True) as new:
+            with pytest.raises(TakenOver, match=r"^new .* has taken this rollout over"):
+                old.check()
+            new.check()
+        with pytest.raises(TakenOver):
+            old.notice()
+
+
+def test_while_nobody_answers_the_last_renewal_counts(api: tuple[ApiServer, Cluster]) -> None:
+    server, cluster = api
+    lease = Lease(cluster, "lab", clock=SystemClock())
+
+    with lease.held("one") as held:
+        server.failures = 1
+        held.check()
+        assert server.failures == 0
+
+
 def test_who_could_not_renew_for_too_long_stops_writing() -> None:
     class Frozen(SystemClock):
         time = 0.0
@@ -124,37 +149,57 @@ def test_who_could_not_renew_for_too_long_stops_writing() -> None:
         held.check()
 
 
+RUN = Run(
+    id="20260102-canary",
+    started=NOW,
+    command=("labctl", "rollout", "canary"),
+    platform="kind",
+    from_version="v1",
+    to_version="v2",
+    stable=Slot.BLUE,
+    candidate=Slot.GREEN,
+    plan=Plan(strategy="canary", replicas=2, steps=(Hold(1.0, "hold"),)),
+    load=LoadOptions(),
+    judge=JudgeOptions(),
+    timeout=60.0,
+)
+
+
 def test_the_record_tells_another_machine_what_was_done(api: tuple[ApiServer, Cluster]) -> None:
     record = Record(api[1], "lab")
-    run = Run(
-        id="20260102-canary",
-        started=NOW,
-        command=("labctl", "rollout", "canary"),
-        platform="kind",
-        from_version="v1",
-        to_version="v2",
-        stable=Slot.BLUE,
-        candidate=Slot.GREEN,
-        plan=Plan(strategy="canary", replicas=2, steps=(Hold(1.0, "hold"),)),
-        load=LoadOptions(),
-        judge=JudgeOptions(),
-        timeout=60.0,
-    )
     begun, noted = StepStarted(at=NOW, index=0, title="hold"), Noted(at=NOW, text="something")
     ended = Ended(at=NOW, outcome=Outcome.COMPLETED, exit_code=0, reason="done")
     looked = Looked(at=NOW, judgement=Judgement(verdict=Verdict.PASS, reason="fine"))
 
     assert record.read() is None
-    record.write(run, (begun, looked, noted, ended), "machine:/runs/x")
+    record.write(RUN, (begun, looked, noted, ended), "machine:/runs/x")
     found = record.read()
 
     assert found is not None
-    assert (found.run, found.events, found.folder) == (run, (begun, noted, ended), "machine:/runs/x")
+    assert (found.run, found.events, found.folder) == (RUN, (begun, noted, ended), "machine:/runs/x")
     record.end()
     assert record.read() is None
     assert record.last() == found
-    record.write(run, (begun,), "machine:/runs/x")
+    record.write(RUN, (begun,), "machine:/runs/x")
     assert record.read() is not None
+
+
+def test_an_older_run_neither_writes_over_its_successors_record_nor_removes_it(api: tuple[ApiServer, Cluster]) -> None:
+    record = Record(api[1], "lab")
+    begun = StepStarted(at=NOW, index=0, title="hold")
+    record.write(RUN, (), "here:/runs/x", generation=7)
+    record.write(RUN, (begun,), "elsewhere:/runs/x", generation=8)
+
+    with pytest.raises(TakenOver, match="number 8"):
+        record.write(RUN, (), "here:/runs/x", generation=7)
+    with pytest.raises(TakenOver, match="number 8"):
+        record.end(generation=7)
+
+    found = record.read()
+    assert found is not None
+    assert (found.events, found.folder) == ((begun,), "elsewhere:/runs/x")
+    record.end(generation=8)
+    assert record.read() is None
 
 
 def test_a_damaged_record_says_how_to_forget_it(api: tuple[ApiServer, Cluster]) -> None:

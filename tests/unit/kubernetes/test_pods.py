@@ -66,6 +66,17 @@ def test_the_newest_warning_is_told() -> None:
     assert pods.obstacle(pod(), []) == "it says nothing of why"
 
 
+def test_what_others_wait_for_is_told_instead_of_that_they_wait() -> None:
+    found = pod()
+    found["status"] |= {
+        "initContainerStatuses": [{"name": "fetch", "ready": False, "state": {"running": {}}}],
+        "containerStatuses": [{"name": "model-api", "ready": False, "state": {"waiting": {"reason": "PodInitializing"}}}],
+    }
+
+    assert pods.obstacle(found, []) == "fetch has not ended"
+    assert pods.failing_container(found) == "fetch"
+
+
 def test_a_deployment_that_may_make_no_pod_says_so() -> None:
     failed = {"status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: full"}]}}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cli.clock import SystemClock
 from platforms.kubernetes import routes
 from platforms.kubernetes.client import Cluster
-from platforms.kubernetes.lease import Held
+from platforms.kubernetes.held import Held
 from platforms.kubernetes.ownership import OwnedRoutes
 from strategies.errors import RouteRefused
 from strategies.traffic import Match, Slot, Traffic
@@ -177,6 +177,38 @@ def test_the_way_forward_forces_nothing_unless_asked_to(owned: Owned) -> None:
     owned.server.refuse = None
     owned.routes(reclaim=True).write(Traffic(stable=BLUE, weight=50))
     assert owned.server.requests[-1][1]["force"] == ["true"]
+
+
+def test_before_a_rollout_routes_of_somebody_else_are_refused_or_taken_where_that_is_asked_for(owned: Owned) -> None:
+    owned.routes().write(Traffic(stable=BLUE, weight=10))
+    assert owned.routes().foreign() is None
+
+    owned.edit()
+
+    with pytest.raises(RouteRefused, match="bob wrote the routes last"):
+        owned.routes().foreign()
+    assert owned.routes(reclaim=True).foreign() == Traffic(stable=BLUE)
+
+
+def test_who_wrote_the_same_as_labctl_has_changed_nothing(owned: Owned) -> None:
+    owned.routes().write(Traffic(stable=BLUE))
+    owned.server.objects[PATH]["metadata"]["managedFields"] = [
+        {"manager": "labctl", "fieldsV1": {"f:spec": {"f:hosts": {}, "f:http": {}}}},
+        {"manager": "kubectl", "fieldsV1": {"f:spec": {"f:hosts": {}}}},
+    ]
+
+    assert owned.routes().foreign() is None
+    owned.routes().write(Traffic(stable=BLUE))
+    assert owned.notes == []
+
+
+def test_routes_that_do_not_say_who_is_stable_are_not_guessed_at(owned: Owned) -> None:
+    owned.routes().write(Traffic(stable=BLUE))
+    owned.edit()
+    owned.server.objects[PATH]["metadata"]["annotations"] = {}
+
+    with pytest.raises(RouteRefused, match="do not say which slot is stable"):
+        owned.routes(reclaim=True).foreign()
 
 
 def test_reclaiming_puts_back_what_was_there(owned: Owned) -> None:

@@ -5,11 +5,12 @@ from math import inf
 import msgspec
 import pytest
 
-from strategies.errors import WitnessLost
+from strategies.errors import TakenOver, WitnessLost
 from strategies.events import Ended, Looked, Noted, Outcome, PhaseStarted, StepStarted, Witnessed
 from strategies.judgement import Verdict
 from strategies.plan import Promote, Release
 from strategies.traffic import Slot, Traffic
+from tests.fakes import Fault
 from tests.unit.strategies.rollout import OPTIONS, ROUTE_BACK, Rollout, require_rolled_back
 
 BLUE, GREEN = Slot.BLUE, Slot.GREEN
@@ -115,6 +116,21 @@ def test_a_lost_second_witness_does_not_hide_a_bad_verdict() -> None:
 
     assert (ended.outcome, ended.exit_code) == (Outcome.ROLLED_BACK, 1)
     require_rolled_back(rollout)
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_rollout_that_somebody_has_taken_over_is_left_to_them(call: int) -> None:
+    """Whether it is learnt on the way forward or on the way back: nothing is changed any more, and nothing tried again."""
+    rollout = Rollout()
+    rollout.witness.verdicts = {10: Verdict.FAIL}
+    rollout.platform.faults = [Fault("route", nth=call, error=TakenOver, lasts=inf)]
+
+    ended = rollout.run()
+
+    assert (ended.outcome, ended.exit_code) == (Outcome.ERROR, 3)
+    assert ended.left == "what is the other's to do by now"
+    assert "stable has all the traffic" not in ended.reason
+    assert [change[0] for change in rollout.changes] == ["deploy", *["route"] * call]
 
 
 def test_a_candidate_that_never_gets_ready_gets_no_weight() -> None:
