@@ -12,6 +12,12 @@ import psutil
 import pytest
 
 from tests import postgresql
+from tests.e2e.seed import SEED
+
+
+def pytest_report_header() -> str:
+    """Some steps are tried by turns."""
+    return f"seed of the steps that are tried: {SEED} (LAB_TEST_SEED)"
 
 
 @pytest.fixture(scope="session")
