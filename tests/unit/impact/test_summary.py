@@ -4,11 +4,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from impact.figures import PhaseFigures, RoleFigures
 from impact.summary import Summary, summarise
 from impact.userlog import Request, UserLog
+from strategies.ab_test import AbTestOptions, ab_test
 from strategies.events import (
     AnyEvent,
     Ended,
@@ -193,6 +195,24 @@ def test_totals_are_over_the_whole_log() -> None:
     assert totals.downtime_seconds == pytest.approx(1.2)
     assert totals.intended_rate == pytest.approx(10 / 11.3)
     assert totals.achieved_rate == pytest.approx(9 / 11.2)
+
+
+def test_in_an_experiment_only_its_own_users_can_meet_both_versions() -> None:
+    """Everybody had stable before it and has it after it; who changes within it did not stay."""
+    run = msgspec.structs.replace(a_run(), plan=ab_test(AbTestOptions(to_version="v2", stable=Slot.BLUE)))
+    events = [*ROLLED_BACK[:10], done(9, ROUTE), began(9, ANALYSE), began(12, 4), phase(12, "0 %", 0)]
+    rows = (
+        row(1.0, user=1),
+        row(8.5, user=2),
+        row(9.1, "green", user=1),
+        row(9.2, "green", user=2),
+        row(9.3, user=3),
+        row(9.4, "green", user=3),
+        row(12.5, user=1),
+    )
+
+    assert summary_of(run, events, rows).totals.users_met_both == 1
+    assert summary_of(a_run(), events, rows).totals.users_met_both == 3
 
 
 def test_without_an_objective_nothing_is_known_about_slow_requests() -> None:
