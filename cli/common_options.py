@@ -14,7 +14,7 @@ from typer.models import OptionInfo
 
 from cli.live import Talk
 from cli.parameters import duration
-from cli.platforms import PlatformOption
+from cli.platforms import ContextOption, NamespaceOption, PlatformOption
 from strategies.errors import UsageError
 from strategies.run import JudgeOptions, LoadOptions
 
@@ -53,6 +53,8 @@ class Common:
     force: Annotated[bool, typer.Option("--force", help="Roll out what is stable already beside itself: an A/A run.")] = False
     supersede: Annotated[bool, typer.Option("--supersede", help="End a rollout that is under way first, instead of being refused.")] = False
     platform: PlatformOption = ""
+    context: ContextOption = ""
+    namespace: NamespaceOption = ""
     on_drift: Annotated[
         Drift, typer.Option(help="When somebody else changes the routes on a cluster: stop and go back, or reclaim them and go on.")
     ] = Drift.STOP

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.common_options import seconds
+from cli.platforms import ContextOption, NamespaceOption, PlatformOption, choose
 
 
 def compare(
@@ -21,16 +22,24 @@ def compare(
     keep: Annotated[float, seconds("How long the old version stays warm after a promotion.", default="5s")] = 5.0,
     seed: Annotated[int, typer.Option(help="Of the order, and of the users' schedule in the first repeat.")] = 1,
     to: Annotated[Path, typer.Option(help="The folder of its runs and of the table.")] = Path("comparison"),
+    platform: PlatformOption = "",
+    context: ContextOption = "",
+    namespace: NamespaceOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False,
 ) -> None:
     """Measure all strategies side by side; what was measured before into the same folder is not repeated."""
     from cli.clock import SystemClock
     from cli.comparing import measure, plan_of, write
+    from cli.grounds import ground
     from cli.live import Display
     from cli.lock import exclusive
     from cli.settings import settings
     from strategies.errors import Interrupted
 
+    folder, clock, display = to.resolve(), SystemClock(), Display()
+    clock.say = display.say
+    chosen = choose(platform, context, namespace)
+    on = ground(chosen, folder, context=context, namespace=namespace, replicas=replicas, clock=clock)
     setting = plan_of(
         strategies=strategies,
         candidates=candidates,
@@ -44,13 +53,13 @@ def compare(
         seed=seed,
         command=("labctl", *sys.argv[1:]),
         store=settings().store,
+        platform=chosen.name,
+        words=on.words,
     )
-    folder, clock, display = to.resolve(), SystemClock(), Display()
-    clock.say = display.say
     interrupted: Interrupted | None = None
     with clock.listening(), exclusive(folder, "labctl compare"):
         try:
-            measure(setting, folder, clock, display.say)
+            measure(setting, folder, on, clock, display.say)
         except Interrupted as error:
             interrupted = error
         # what was measured is worth having, also when the rest is still to come

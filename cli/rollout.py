@@ -188,6 +188,8 @@ def _carry_out(common: Common, plan: Callable[[Stable], Plan], load: LoadOptions
         supersede=common.supersede,
         talk=common.talk(),
         platform=common.platform,
+        context=common.context,
+        namespace=common.namespace,
         reclaim=common.on_drift is Drift.RECLAIM,
     )
     if common.dry_run:

@@ -6,6 +6,14 @@ from impact.comparison import MEASURES, Comparison
 from impact.comparison_cells import TITLES, cell, ending
 from impact.comparison_claims import FEWEST_REPEATS, claim_of, contradictions
 
+_LABS = {
+    True: "Each rollout had a lab of its own.",
+    False: "All rollouts had the same lab, which was put back to the first version between them.",
+}
+_SOURCES = (
+    " Replica-seconds are counted from the runs' records of what was started and ended. CPU-seconds are what the replicas' own meters "
+    "(process_cpu_seconds_total) told the lab's Prometheus; the proxy's and the users' are not in them."
+)
 NO_CONTRADICTION = "Nothing that was measured contradicts the published table."
 
 
@@ -43,7 +51,8 @@ def account(comparison: Comparison) -> list[str]:
         f"Measured by `{shlex.join(setting.command)}`{machine} ({setting.platform} platform): each rollout {times}, "
         f"{setting.rate:g} requests/s of {setting.users} users on {setting.replicas} replicas. Holds: {setting.hold_seconds:g} s of "
         f"each analysis (blue-green has two), {setting.baseline_seconds:g} s of baseline, {setting.keep_seconds:g} s of keep. "
-        f"The order was shuffled by seed {setting.seed}.{several}"
+        f"The order was shuffled by seed {setting.seed}.{several}",
+        _LABS[setting.platform == "local"] + _SOURCES,
     ]
 
 
