@@ -12,19 +12,21 @@ from cli.clock import SystemClock
 from cli.labs import Found, Holder, Serving
 from cli.settings import Settings
 from impact.rundir import RunFolder
-from platforms.kubernetes import kind, model_store, prediction_log, routes
+from platforms.kubernetes import kind, model_store, prediction_log, routes, words
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.gateway import Gateway
 from platforms.kubernetes.helm import Helm
 from platforms.kubernetes.lease import Held, Lease
 from platforms.kubernetes.ownership import OwnedRoutes
 from platforms.kubernetes.platform import KubernetesPlatform
-from platforms.kubernetes.record import Record
+from platforms.kubernetes.record import Record, Recorded
 from platforms.kubernetes.settings import KubernetesSettings
 from platforms.kubernetes.tools import Tools
-from strategies.errors import CouldNotRun, LabError, StoreRefused
+from platforms.kubernetes.words import LeasedWords
+from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError
 from strategies.events import AnyEvent, Looked
 from strategies.plan import Release
+from strategies.steering import NOBODY, Command, Control, Nobody
 from strategies.traffic import Slot, Traffic
 
 PATIENCE = 45.0
@@ -85,28 +87,19 @@ class ClusterLab:
     def run(self) -> RunFolder | None:
         """See `cli.labs.Lab`. On another machine than where it began, its folder is made of what the cluster knows."""
         recorded = self._record.read()
-        if recorded is None:
-            return None
-        machine, _, path = recorded.folder.partition(":")
-        if machine == socket.gethostname() and (Path(path) / "plan.json").exists():
-            folder = RunFolder.open(Path(path))
-        elif (self._places.runs / recorded.run.id / "plan.json").exists():
-            folder = RunFolder.open(self._places.runs / recorded.run.id)
-        else:
-            folder = RunFolder.create(self._places.runs, recorded.run)
-        here = [event for event in folder.events() if not isinstance(event, Looked)]
-        for event in recorded.events:
-            # somebody went on with it elsewhere
-            if event not in here:
-                folder.write(event)
-        return folder
+        return self._folder(recorded) if recorded else None
+
+    def now(self, folder: RunFolder) -> RunFolder:
+        """See `cli.labs.Lab`."""
+        recorded = self._record.last()
+        return self._folder(recorded) if recorded and recorded.run.id == folder.run.id else folder
 
     def note_run(self, folder: RunFolder | None) -> None:
         """See `cli.labs.Lab`."""
         if folder:
             self._record.write(folder.run, folder.events(), f"{socket.gethostname()}:{folder.path}")
         else:
-            self._record.forget()
+            self._record.end()
 
     def record(self, folder: RunFolder, event: AnyEvent) -> None:
         """See `cli.labs.Lab`."""
@@ -114,6 +107,18 @@ class ClusterLab:
             if self._held:
                 self._held.check()
             self.note_run(folder)
+
+    def control(self, folder: RunFolder) -> Control:  # noqa: ARG002  the lease is the lab's, whatever run is carried out under it
+        """See `cli.labs.Lab`."""
+        return LeasedWords(self._cluster, self._target.namespace, self._held) if self._held else Nobody()
+
+    def ask(self, command: Command) -> None:
+        """See `cli.labs.Lab`."""
+        # a person who hears nothing asks again
+        cluster = self._cluster.impatient()
+        if Record(cluster, self._target.namespace).read() is None:
+            raise UsageError(NOBODY)
+        words.leave(cluster, self._target.namespace, command, clock=self._clock)
 
     def serving(self) -> Serving | None:
         """See `cli.labs.Lab`."""
@@ -157,7 +162,7 @@ class ClusterLab:
 
     def stop(self) -> None:
         """See `cli.labs.Lab`. No rollout starts a cluster, so none ends one."""
-        self._record.forget()
+        self._record.end()
 
     def connect(self, timeout: float, note: Callable[[str], None]) -> ConnectedCluster:
         """See `cli.labs.Lab`."""
@@ -194,6 +199,22 @@ class ClusterLab:
                 "ready": inside.ready,
             }
         return found
+
+    def _folder(self, recorded: Recorded) -> RunFolder:
+        """The folder of a recorded run on this machine, with every event that the cluster knows."""
+        machine, _, path = recorded.folder.partition(":")
+        if machine == socket.gethostname() and (Path(path) / "plan.json").exists():
+            folder = RunFolder.open(Path(path))
+        elif (self._places.runs / recorded.run.id / "plan.json").exists():
+            folder = RunFolder.open(self._places.runs / recorded.run.id)
+        else:
+            folder = RunFolder.create(self._places.runs, recorded.run)
+        here = [event for event in folder.events() if not isinstance(event, Looked)]
+        for event in recorded.events:
+            # somebody went on with it elsewhere
+            if event not in here:
+                folder.write(event)
+        return folder
 
     def _platform(self, timeout: float, note: Callable[[str], None], values: Mapping[str, Any] | None = None) -> ConnectedCluster:
         namespace, held = self._target.namespace, self._held

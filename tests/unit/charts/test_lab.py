@@ -2,14 +2,16 @@
 
 import base64
 import shutil
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from platforms.kubernetes import kind
-from tests.unit.charts.chart import CHARTS, is_restricted, lint, only, pods, rendered
+from platforms.kubernetes import kind, lab_release
+from platforms.kubernetes.settings import KubernetesSettings
+from tests.unit.charts.chart import CHARTS, is_restricted, lint, only, pods, rendered, template
 
 pytestmark = pytest.mark.cluster
 
@@ -101,3 +103,84 @@ def test_every_dashboard_and_every_rule_that_is_there_is_shipped_as_it_is(tmp_pa
 def test_grafana_can_be_left_out() -> None:
     assert [one for one in render() if "grafana" in one["metadata"]["name"]]
     assert not [one for one in render(grafana={"enabled": False}) if "grafana" in one["metadata"]["name"]]
+
+
+# --- who may reach what ------------------------------------------------------------------------------------------
+
+
+def policies(**values: Any) -> dict[str, dict[str, Any]]:
+    return {one["metadata"]["name"]: one["spec"] for one in render(**values) if one["kind"] == "NetworkPolicy"}
+
+
+def test_every_pod_has_a_policy_of_its_own_for_both_directions() -> None:
+    """Else a default deny would cut it off."""
+    objects, found = render(), policies()
+    labels = [one["spec"]["template"]["metadata"]["labels"] for one in objects if one["kind"] == "Deployment"]
+
+    covering = {name for own in labels for name, spec in found.items() if spec["podSelector"]["matchLabels"].items() <= own.items()}
+
+    assert covering == {"prometheus", "store", "database", "grafana"} == set(found)
+    assert all(spec["policyTypes"] == ["Ingress", "Egress"] for spec in found.values())
+
+
+@pytest.mark.parametrize(
+    ("part", "port", "asked_by"),
+    [
+        ("store", 7070, {"model-api", "batch"}),
+        ("database", 5432, {"model-api", "batch"}),
+        ("prometheus", 9090, {"grafana"}),
+        ("grafana", 3000, set[str]()),
+    ],
+)
+def test_a_part_is_reached_by_those_who_need_it_and_through_its_node_port(part: str, port: int, asked_by: set[str]) -> None:
+    (rule,) = policies()[part]["ingress"]
+    pods_named = {one["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for one in rule["from"] if "podSelector" in one}
+    blocks = [one["ipBlock"]["cidr"] for one in rule["from"] if "ipBlock" in one]
+
+    assert (pods_named, rule["ports"]) == (asked_by, [{"port": port}])
+    # a pod of kind's has another address, and must not come in by that of a node port
+    networks = list(map(ip_network, blocks))
+    assert any(ip_address("172.18.0.2") in network for network in networks)
+    assert not any(ip_address("10.244.0.7") in network for network in networks)
+
+
+@pytest.mark.parametrize("part", ["store", "database", "prometheus", "grafana"])
+def test_without_a_node_port_nobody_comes_in_from_outside(part: str) -> None:
+    rules = policies(**{part: {"nodePort": None}})[part]["ingress"]
+
+    assert not any("ipBlock" in one for rule in rules for one in rule["from"])
+
+
+def test_store_and_database_ask_nobody() -> None:
+    assert policies()["store"]["egress"] == policies()["database"]["egress"] == []
+
+
+def test_the_rest_of_the_namespace_is_closed_where_it_is_asked_for() -> None:
+    closed = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+    assert policies(networkPolicy={"defaultDeny": True})["lab-default-deny"] == closed
+    assert policies(networkPolicy={"enabled": False, "defaultDeny": True}) == {}
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_labctl_closes_a_namespace_that_is_its_own(own: bool) -> None:
+    settings = KubernetesSettings(cluster="lab", context="kind-lab")
+
+    assert ("lab-default-deny" in policies(**lab_release.values(settings, own=own))) is own
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"networkPolicy": {"outside": ["everybody"]}},
+        {"networkPolicy": {"open": True}},
+        {"prometheus": {"resources": {"requests": {"memory": "lots"}}}},
+        {"store": {"resources": {"requests": None}}},
+        {"databse": {}},
+    ],
+)
+def test_nonsense_is_refused(values: dict[str, Any]) -> None:
+    done = template("lab", "lab", values)
+
+    assert done.returncode != 0
+    assert "values don't meet the specifications" in done.stderr
