@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from cli.common_options import seconds
-from cli.platforms import ContextOption, NamespaceOption, PlatformOption, choose
+from cli.common_options import Where, seconds, with_common
 
 
+@with_common
 def compare(
+    where: Where,
     repeat: Annotated[int, typer.Option(min=1, help="How often each rollout is performed.")] = 1,
     strategies: Annotated[str, typer.Option(help="Which strategies.")] = "recreate,rolling,blue-green,canary,ab-test,shadow",
     candidates: Annotated[str, typer.Option(help="Which versions are rolled out, each by each strategy.")] = "v2,v2-broken,v2-wrong",
@@ -20,11 +21,11 @@ def compare(
     baseline: Annotated[float, seconds("How long stable is watched before.", default="10s")] = 10.0,
     hold: Annotated[float, seconds("How long each analysis lasts at most.", default="20s")] = 20.0,
     keep: Annotated[float, seconds("How long the old version stays warm after a promotion.", default="5s")] = 5.0,
+    objective: Annotated[
+        float | None, seconds("Slower requests count as slow. Default: 5 times stable's p99 in each baseline.", "--objective-latency")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the order, and of the users' schedule in the first repeat.")] = 1,
     to: Annotated[Path, typer.Option(help="The folder of its runs and of the table.")] = Path("comparison"),
-    platform: PlatformOption = "",
-    context: ContextOption = "",
-    namespace: NamespaceOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False,
 ) -> None:
     """Measure all strategies side by side; what was measured before into the same folder is not repeated."""
@@ -38,8 +39,7 @@ def compare(
 
     folder, clock, display = to.resolve(), SystemClock(), Display()
     clock.say = display.say
-    chosen = choose(platform, context, namespace)
-    on = ground(chosen, folder, context=context, namespace=namespace, replicas=replicas, clock=clock)
+    on = ground(where, folder, replicas=replicas, clock=clock)
     setting = plan_of(
         strategies=strategies,
         candidates=candidates,
@@ -49,11 +49,12 @@ def compare(
         baseline=baseline,
         hold=hold,
         keep=keep,
+        objective=objective,
         repeats=repeat,
         seed=seed,
         command=("labctl", *sys.argv[1:]),
         store=settings().store,
-        platform=chosen.name,
+        platform=on.name,
         words=on.words,
     )
     interrupted: Interrupted | None = None

@@ -53,6 +53,7 @@ def plan_of(
     baseline: float,
     hold: float,
     keep: float,
+    objective: float | None,
     repeats: int,
     seed: int,
     command: tuple[str, ...],
@@ -90,6 +91,7 @@ def plan_of(
         baseline_seconds=baseline,
         hold_seconds=hold,
         keep_seconds=keep,
+        objective_seconds=objective,
         repeats=repeats,
         seed=seed,
         order=tuple(order),
@@ -130,6 +132,8 @@ def arguments(setting: Setting, cell: Cell) -> tuple[str, ...]:
         words += ["--preview", f"{setting.hold_seconds:g}s"]
     if cell.strategy not in {"recreate", "rolling"}:
         words += ["--keep", f"{setting.keep_seconds:g}s"]
+    if setting.objective_seconds is not None:
+        words += ["--objective-latency", f"{setting.objective_seconds:g}s"]
     return (*words, *setting.words)
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from cli.clock import SystemClock
+from cli.common_options import Where
 from cli.labs import Serving, lab_on
 from cli.lock import exclusive
 from cli.performing import FIRST_VERSION
-from cli.platforms import Chosen
+from cli.platforms import LOCAL, Chosen
 from cli.settings import settings
 from platforms.local.state import StateFile
 from strategies.errors import CouldNotRun, UsageError
@@ -21,10 +22,12 @@ class Ground(Protocol):
     """A place for one rollout after the other, each of which begins with `FIRST_VERSION`.
 
     Attributes:
+        name: of the platform.
         words: what each `labctl` is told of it.
         environment: what each `labctl` has.
     """
 
+    name: str
     words: tuple[str, ...]
     environment: Mapping[str, str]
 
@@ -42,6 +45,7 @@ class Ground(Protocol):
 class OwnLabs:
     """Implements `Ground` on this machine: a rollout without a lab starts one, which ends with it."""
 
+    name = LOCAL
     words: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
@@ -62,28 +66,20 @@ class OwnLabs:
 class OneLab:
     """Implements `Ground` on a cluster, whose lab stays: what a rollout promoted is taken back before the next one."""
 
-    def __init__(self, chosen: Chosen, folder: Path, *, context: str, namespace: str, replicas: int, clock: SystemClock) -> None:
+    def __init__(self, chosen: Chosen, where: Where, folder: Path, *, replicas: int, clock: SystemClock) -> None:
+        self.name = chosen.name
         self._chosen = chosen
         self._clock = clock
         self._replicas = replicas
-        given = {"context": context, "namespace": namespace}
-        self.words: tuple[str, ...] = (
-            "--platform",
-            chosen.name,
-            *(word for name, value in given.items() if value for word in (f"--{name}", value)),
-        )
-        self.environment: Mapping[str, str] = {
-            **os.environ,
-            "LAB_PLATFORM": chosen.name,
-            "LAB_RUNS": str(folder / "runs"),
-            **{f"LAB_{name.upper()}": value for name, value in given.items() if value},
-        }
+        given = {"platform": chosen.name, "context": where.context, "namespace": where.namespace}
+        self.words: tuple[str, ...] = tuple(word for name, value in given.items() if value for word in (f"--{name}", value))
+        self.environment: Mapping[str, str] = {**os.environ, "LAB_RUNS": str(folder / "runs")}
 
     def prepare(self, log: IO[str]) -> None:
         """See `Ground`."""
         found = self._serving()
         if found.version != FIRST_VERSION:
-            subprocess.run([sys.executable, "-m", "cli", "undo"], env=self.environment, stdout=log, stderr=log, check=False)
+            subprocess.run([sys.executable, "-m", "cli", "undo", *self.words], env=self.environment, stdout=log, stderr=log, check=False)
             found = self._serving()
         if found.version != FIRST_VERSION:
             raise CouldNotRun(
@@ -109,8 +105,11 @@ class OneLab:
         return found
 
 
-def ground(chosen: Chosen, folder: Path, *, context: str, namespace: str, replicas: int, clock: SystemClock) -> Ground:
-    """The place that `chosen` means, for a comparison whose runs are in `folder`."""
-    if chosen.kubernetes is None:
-        return OwnLabs(folder)
-    return OneLab(chosen, folder, context=context, namespace=namespace, replicas=replicas, clock=clock)
+def ground(where: Where, folder: Path, *, replicas: int, clock: SystemClock) -> Ground:
+    """The place that a person means, for a comparison whose runs are in `folder`.
+
+    Raises:
+        UsageError: there is no such platform, or its settings make no sense.
+    """
+    chosen = where.chosen()
+    return OneLab(chosen, where, folder, replicas=replicas, clock=clock) if chosen.kubernetes else OwnLabs(folder)

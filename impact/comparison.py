@@ -68,6 +68,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         seed: of the order, and of the users' schedule in the first repeat; each further repeat has the next one.
         order: the cells in the order in which they were performed.
         words: what each rollout was told of the platform.
+        objective_seconds: slower requests counted as slow; null for five times stable's p99 in each run's own baseline.
     """
 
     command: tuple[str, ...]
@@ -82,6 +83,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     order: tuple[Cell, ...]
     words: tuple[str, ...] = ()
+    objective_seconds: float | None = None
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,12 +15,13 @@ from tests import postgresql
 from tests.e2e.seed import SEED
 
 
+if TYPE_CHECKING:
+    from tests.cluster.lab import ClusterLab
+
+
 def pytest_report_header() -> str:
     """Some steps are tried by turns."""
     return f"seed of the steps that are tried: {SEED} (LAB_TEST_SEED)"
-
-if TYPE_CHECKING:
-    from tests.cluster.lab import ClusterLab
 
 
 @pytest.fixture(scope="session")
