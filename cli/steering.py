@@ -63,7 +63,7 @@ def undo(
     before = found.run.plan.before or Release(version=found.run.from_version, replicas=found.run.plan.replicas)
 
     def plan(stable: Stable) -> Plan:
-        return plan_undo(msgspec.structs.replace(before, replicas=stable.release.replicas), stable.slot, baseline=2.0, keep=2.0)
+        return plan_undo(msgspec.structs.replace(before, replicas=stable.release.replicas), stable.slot, baseline=0.0, keep=2.0)
 
     asked = Asked(
         plan=plan,

@@ -14,7 +14,6 @@ import pytest
 from tests import postgresql
 from tests.e2e.seed import SEED
 
-
 if TYPE_CHECKING:
     from tests.cluster.lab import ClusterLab
 
