@@ -4,7 +4,7 @@ import shlex
 
 from impact.comparison import MEASURES, Comparison
 from impact.comparison_cells import TITLES, cell, ending
-from impact.comparison_claims import FEWEST_REPEATS, claim_of, contradictions
+from impact.comparison_claims import FEWEST_REPEATS, claim_of, contradictions, hints
 
 _LABS = {
     True: "Each rollout had a lab of its own.",
@@ -14,6 +14,7 @@ _SOURCES = (
     " Replica-seconds are counted from the runs' records of what was started and ended. CPU-seconds are what the replicas' own meters "
     "(process_cpu_seconds_total) told the lab's Prometheus; the proxy's and the users' are not in them."
 )
+HINTS = f"Against an order of it, but in fewer than {FEWEST_REPEATS} repeats, which is a hint and no contradiction:"
 NO_CONTRADICTION = "Nothing that was measured contradicts the published table."
 
 
@@ -21,7 +22,9 @@ def markdown(comparison: Comparison) -> str:
     """The whole table, what contradicts the published one, and how it was measured."""
     tables = [line for candidate in comparison.candidates for line in _table(comparison, candidate)]
     against = [f"- {sentence}." for sentence in contradictions(comparison)] or [NO_CONTRADICTION]
-    return "\n".join([*tables, *against, "", *account(comparison)]) + "\n"
+    seen = [f"- {sentence}." for sentence in hints(comparison)]
+    hinted = ["", HINTS, "", *seen] if seen else []
+    return "\n".join([*tables, *against, *hinted, "", *account(comparison)]) + "\n"
 
 
 def lines(comparison: Comparison, candidate: str) -> list[tuple[str, list[str]]]:
