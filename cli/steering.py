@@ -46,8 +46,10 @@ def undo(
     where: Where,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False,
 ) -> None:
-    """Give everybody the version from before the last promotion again, without steps."""
+    """Give everybody the version from before the last promotion again, without steps; at once while it is kept warm."""
     from cli.performing import Asked, Stable, perform
+    from cli.recovery import live_run
+    from cli.session import promoted
     from impact.rundir import RunFolder, list_runs
     from strategies.plan import Plan, Release
     from strategies.run import JudgeOptions, LoadOptions
@@ -57,6 +59,16 @@ def undo(
         summary = folder.read_summary()
         return summary is not None and summary.outcome == "promoted"
 
+    lab = _lab(where)
+    live = live_run(lab)
+    if live:
+        if not promoted(live.run.plan, live.events()):
+            raise UsageError(
+                f"{live.path.name} is under way and has promoted nothing yet, so there is nothing to undo; `labctl abort` ends it"
+            )
+        lab.ask(Command.UNDO)
+        print(f"asked to give everybody {live.run.from_version} again; `labctl status --watch` shows when it is done")
+        return
     found = next((folder for folder in list_runs(settings().runs) if last(folder)), None)
     if found is None:
         raise UsageError("nothing was promoted yet, so there is nothing to undo; `labctl runs` lists what was done")

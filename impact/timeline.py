@@ -63,8 +63,10 @@ def phases(run: Run, events: Sequence[AnyEvent], until: float) -> tuple[Phase, .
     changes = [event for event in events if isinstance(event, Settled)]
     found: list[Phase] = []
     share = 0
+    back = min((event.at.timestamp() for event in events if isinstance(event, StepStarted) and event.way_back), default=inf)
     for (start, name, weight), (end, _, _) in pairwise([*starts, (until, "", 0)]):
-        traffic = Traffic(stable=promoted[1] if promoted and start >= promoted[0] else run.stable, weight=weight)
+        # whoever undoes a promotion gives the role back before anything else
+        traffic = Traffic(stable=promoted[1] if promoted and promoted[0] <= start < back else run.stable, weight=weight)
         change = next((event for event in changes if start < event.at.timestamp() <= end), None)
         settled = change.at.timestamp() if change else start if traffic.percent(run.candidate) == share else None
         found.append(Phase(name, start, end, traffic, settled, change.seconds if change else None))

@@ -89,8 +89,7 @@ class Performer:
                 self._promote(slot)
             case Hold(seconds, phase):
                 self._phase(phase, self._traffic())
-                self._judging.forget()
-                self._judging.wait(seconds)
+                self._judging.keep(seconds)
             case Drain(slot):
                 self._drain(slot, way_back=way_back)
             case Retire(slot):
