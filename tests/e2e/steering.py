@@ -30,7 +30,7 @@ def steered(labctl: Labctl) -> dict[str, Took]:
     before = labctl.answer().headers["x-served-by"]
     rollout = (*ROLLOUT, "--to", "v2" if before == "v1" else "v1")
 
-    with labctl.started(*rollout) as first:
+    with labctl.started(*rollout) as kept:
         labctl.wait_for_step("analyse", PATIENCE)
         found["status"] = say(labctl, "status")
         found["pause"] = say(labctl, "pause", effect=noted("pause"))
@@ -38,12 +38,18 @@ def steered(labctl: Labctl) -> dict[str, Took]:
         # ten minutes of analysis are not waited for: what comes next begins
         found["promote"] = say(labctl, "promote", effect=begun("deploy"))
         labctl.wait_for_step("hold", PATIENCE)
-        found["promote --full"] = say(labctl, "promote", "--full", effect=begun("drain"))
-        first.communicate(timeout=PATIENCE)
-        assert first.returncode == 0
+        found["undo"] = say(labctl, "undo", effect=everybody_back)
+        kept.communicate(timeout=PATIENCE)
+        assert kept.returncode == 130
 
-    # that the version from before stands again takes as long as its replicas take to start
-    found["undo"] = say(labctl, "undo", effect=begun("deploy"))
+    with labctl.started(*rollout) as whole:
+        labctl.wait_for_step("analyse", PATIENCE)
+        found["promote --full"] = say(labctl, "promote", "--full", effect=begun("deploy"))
+        whole.communicate(timeout=PATIENCE)
+        assert whole.returncode == 0
+
+    # nothing is kept any more: that the version from before stands again takes as long as its replicas take to start
+    found["undo, later"] = say(labctl, "undo", effect=begun("deploy"), told_on_stderr=True)
     assert labctl.answer().headers["x-served-by"] == before
 
     with labctl.started(*rollout) as second:
@@ -51,18 +57,17 @@ def steered(labctl: Labctl) -> dict[str, Took]:
         with labctl.started(*rollout, "--supersede") as third:
             found["--supersede"] = Took(*seconds_until(labctl, third.stderr.readline, everybody_back))  # type: ignore[union-attr]  # a pipe
             labctl.wait_for_step("analyse", PATIENCE)
-            found["abort"] = say(labctl, "abort", effect=everybody_back)
+            found["abort"] = say(labctl, "abort", effect=everybody_back, told_on_stderr=True)
             third.communicate(timeout=PATIENCE)
         second.communicate(timeout=PATIENCE)
         assert (second.returncode, third.returncode) == (130, 130)
     return found
 
 
-def say(labctl: Labctl, *words: str, effect: Callable[[AnyEvent], bool] | None = None) -> Took:
-    """Run a command to its end."""
+def say(labctl: Labctl, *words: str, effect: Callable[[AnyEvent], bool] | None = None, told_on_stderr: bool = False) -> Took:
+    """Run a command to its end; one that does the work itself tells on stderr what it does, the others answer on stdout."""
     with labctl.started(*words) as process:
-        # those that change something tell on stderr what they do, the others answer on stdout
-        stream = process.stderr if words[0] in {"undo", "abort"} else process.stdout
+        stream = process.stderr if told_on_stderr else process.stdout
         assert stream is not None
         took = seconds_until(labctl, stream.readline, effect)
         out, err = process.communicate(timeout=PATIENCE)

@@ -35,6 +35,7 @@ def test_a_first_deployment_needs_no_strategy(labctl: Labctl) -> None:
     assert list(labctl.runs.glob("*")) == []
 
 
+@pytest.mark.everything
 def test_a_third_version_supersedes_the_second_in_mid_canary_and_no_request_is_lost(labctl: Labctl, store: Path, tmp_path: Path) -> None:
     """Stable stays the last one that was fully promoted."""
     labctl.environment["LAB_STORE"] = str(with_v3(store, tmp_path / "models"))
@@ -52,7 +53,8 @@ def test_a_third_version_supersedes_the_second_in_mid_canary_and_no_request_is_l
     assert serving(labctl) == ("v3", 2)
 
 
-@pytest.mark.parametrize("strategy", ["canary", pytest.param("rolling", marks=pytest.mark.everything)])
+@pytest.mark.everything
+@pytest.mark.parametrize("strategy", ["canary", "rolling"])
 def test_a_stable_that_was_broken_before_does_not_block_the_way_forward(shared: Labctl, strategy: str) -> None:
     before, _ = serving(shared)
     wanted = "v2" if before == "v1" else "v1"
@@ -70,16 +72,24 @@ def test_a_stable_that_was_broken_before_does_not_block_the_way_forward(shared: 
     assert serving(shared) == (wanted, 2)
 
 
-def test_the_same_version_is_refused_unless_it_is_asked_for(shared: Labctl) -> None:
-    """By force it is an A/A run, beside itself; in its own place it could not be told from itself."""
+def test_the_same_version_is_refused(shared: Labctl) -> None:
+    """In its own place it could not be told from itself, so there no force helps."""
     same, _ = serving(shared)
 
     refused = shared.run(*CANARY, "--to", same)
     in_place = shared.run("rollout", "rolling", "--to", same, "--force")
-    forced = shared.run(*CANARY, "--to", same, "--force", "--json")
 
     assert (refused.returncode, in_place.returncode) == (2, 2)
     assert f"{same} is stable already" in refused.stderr.replace("\n", " ")
+    assert "cannot be told from itself" in in_place.stderr.replace("\n", " ")
+
+
+@pytest.mark.everything
+def test_by_force_the_same_version_stands_beside_itself_and_no_request_is_lost(shared: Labctl) -> None:
+    same, _ = serving(shared)
+
+    forced = shared.run(*CANARY, "--to", same, "--force", "--json")
+
     assert forced.returncode == 0, forced.stderr
     summary = json.loads(forced.stdout)
     assert (summary["from"], summary["to"], summary["outcome"]) == (same, same, "promoted")
@@ -104,6 +114,7 @@ def test_no_replica_at_all_is_refused(shared: Labctl, arguments: tuple[str, ...]
     assert shared.answer().status_code == 200
 
 
+@pytest.mark.everything
 def test_fewer_replicas_than_serve_now_are_said_to_be_fewer(shared: Labctl) -> None:
     """Everything goes to them in the end, and whoever asked for it is to know before."""
     before, _ = serving(shared)

@@ -40,6 +40,7 @@ def require_forgotten(labctl: Labctl, name: str) -> None:
     assert "set-cookie" not in everybody.headers
 
 
+@pytest.mark.everything
 def test_after_an_aborted_experiment_its_cookie_is_taken_back(shared: Labctl) -> None:
     with shared.started("rollout", "ab-test", *LOAD, "--hold", "90s", "--detect", "1", "--json") as rollout:
         shared.wait_for_step("analyse")
