@@ -35,6 +35,7 @@ def steered(labctl: Labctl) -> dict[str, Took]:
         found["status"] = say(labctl, "status")
         found["pause"] = say(labctl, "pause", effect=noted("pause"))
         found["resume"] = say(labctl, "resume", effect=noted("resume"))
+        assert labctl.run("undo").returncode == 2, "nothing is promoted yet"
         # ten minutes of analysis are not waited for: what comes next begins
         found["promote"] = say(labctl, "promote", effect=begun("deploy"))
         labctl.wait_for_step("hold", PATIENCE)
