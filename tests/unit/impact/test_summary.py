@@ -328,6 +328,30 @@ def test_a_promotion_that_no_phase_follows_begins_one() -> None:
     assert [found.roles.stable.requests + 10 * found.roles.candidate.requests for found in phases] == [10, 1]
 
 
+def test_who_undoes_a_promotion_gives_the_role_back() -> None:
+    events = (
+        began(0, ROUTE_ALL),
+        phase(0, "100 %", 100),
+        settled(1, 100, 1.0),
+        began(1, PROMOTE),
+        done(1.5, PROMOTE),
+        began(1.5, HOLD),
+        phase(1.5, "promoted", 0),
+        began(3, 0, way_back=True),
+        phase(3, "way back", 0),
+        settled(3.2, 0, 0.2),
+        Ended(at=at(4), outcome=Outcome.INTERRUPTED, exit_code=130, reason="a person asked to undo it", left=""),
+    )
+    summary = summary_of(a_run(), events, [row(1.2, "green"), row(2.0, "green"), row(3.1, "green"), row(3.5)])
+
+    assert [(found.name, found.roles.stable.version, found.roles.stable.requests) for found in summary.phases] == [
+        ("100 %", "v1", 0),
+        ("promoted", "v2", 1),
+        ("way back", "v1", 1),
+    ]
+    assert summary.rollback_seconds == pytest.approx(0.1)
+
+
 def test_no_requests_are_not_taken_for_good_ones() -> None:
     recorder = carried_out(a_run(rate=0.0))
     summary = summary_of(recorder.run, recorder.events)
