@@ -45,6 +45,7 @@ def account(comparison: Comparison) -> list[str]:
     setting, environment = comparison.setting, comparison.environment
     machine = f" on {environment.platform} with {environment.cpu_count} processors" if environment else ""
     times = "once" if setting.repeats == 1 else f"{setting.repeats} times, so each figure is a median, with its range in brackets"
+    slow = "" if setting.objective_seconds is None else f" Slower than {setting.objective_seconds:g} s counted as slow."
     several = (
         ""
         if setting.repeats >= FEWEST_REPEATS
@@ -54,7 +55,7 @@ def account(comparison: Comparison) -> list[str]:
         f"Measured by `{shlex.join(setting.command)}`{machine} ({setting.platform} platform): each rollout {times}, "
         f"{setting.rate:g} requests/s of {setting.users} users on {setting.replicas} replicas. Holds: {setting.hold_seconds:g} s of "
         f"each analysis (blue-green has two), {setting.baseline_seconds:g} s of baseline, {setting.keep_seconds:g} s of keep. "
-        f"The order was shuffled by seed {setting.seed}.{several}",
+        f"The order was shuffled by seed {setting.seed}.{slow}{several}",
         _LABS[setting.platform == "local"] + _SOURCES,
     ]
 
