@@ -151,7 +151,9 @@ def close(folder: RunFolder, ended: Ended | None = None) -> Summary:
 
 
 def promoted(plan: Plan, events: tuple[AnyEvent, ...]) -> bool:
-    """Whether the end of the promotion is written."""
+    """Whether the end of the promotion is written, and nobody has begun to undo it."""
+    if any(isinstance(event, StepStarted) and event.way_back for event in events):
+        return False
     ended = {event.index for event in events if isinstance(event, StepEnded) and not event.way_back}
     return any(isinstance(step, Promote) and index in ended for index, step in enumerate(plan.steps))
 

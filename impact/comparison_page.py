@@ -1,9 +1,13 @@
 """`comparison.html`: the measured table as one self-contained page, for people."""
 
+import re
+
+from markupsafe import Markup, escape
+
 from impact.comparison import MEASURES, Comparison
 from impact.comparison_cells import MEANINGS, TITLES
-from impact.comparison_claims import contradictions
-from impact.comparison_markdown import NO_CONTRADICTION, account, lines
+from impact.comparison_claims import contradictions, hints
+from impact.comparison_markdown import HINTS, NO_CONTRADICTION, account, lines
 from impact.comparison_plots import bars
 from impact.report import templates
 
@@ -15,7 +19,9 @@ def page(comparison: Comparison) -> str:
         templates()
         .get_template("comparison.html.j2")
         .render(
-            account=account(comparison),
+            account=[_with_code(sentence) for sentence in account(comparison)],
+            hint_title=HINTS,
+            hints=hints(comparison),
             contradictions=contradictions(comparison),
             no_contradiction=NO_CONTRADICTION,
             strategies=comparison.strategies,
@@ -24,3 +30,8 @@ def page(comparison: Comparison) -> str:
             runs=[costs for row in comparison.rows for costs in row.runs],
         )
     )
+
+
+def _with_code(sentence: str) -> Markup:
+    """A sentence of the Markdown as HTML: what is between backticks is code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(sentence))))  # noqa: S704  it is escaped before

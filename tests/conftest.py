@@ -13,9 +13,15 @@ import pytest
 from filelock import FileLock
 
 from tests import postgresql
+from tests.e2e.seed import SEED
 
 if TYPE_CHECKING:
     from tests.cluster.lab import ClusterLab
+
+
+def pytest_report_header() -> str:
+    """Some steps are tried by turns."""
+    return f"seed of the steps that are tried: {SEED} (LAB_TEST_SEED)"
 
 
 @pytest.fixture(scope="session")
