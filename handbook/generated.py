@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable
 from pathlib import Path
 
-from handbook import charts, commands, failures, measured, metrics, schema, settings
+from handbook import charts, commands, failures, measured, metrics, plans, schema, settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 REFERENCE: dict[str, Callable[[], str]] = {
@@ -20,7 +20,8 @@ REFERENCE: dict[str, Callable[[], str]] = {
 def texts() -> dict[Path, str]:
     """Every generated file of docs/ with its text."""
     made = {DOCS / name: text() for name, text in REFERENCE.items()}
-    return made | {DOCS / "measured" / name: text for name, text in measured.tables(DOCS / "measured").items()}
+    included = measured.tables(DOCS / "measured") | plans.lists()
+    return made | {DOCS / "measured" / name: text for name, text in included.items()}
 
 
 def write() -> None:

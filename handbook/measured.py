@@ -1,7 +1,5 @@
-"""Tables of measured figures for the pages of the tutorial, from docs/measured/*.json. No figure is typed by hand."""
+"""Tables of measured figures for the pages of the tutorial, from docs/measured/comparison.json. No figure is typed by hand."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -12,24 +10,16 @@ from impact.comparison_cells import MEANINGS, TITLES, cell, ending
 from impact.comparison_claims import claim_of
 from impact.comparison_markdown import account
 from impact.comparison_markdown import markdown as whole_table
-from impact.serving_table import render as serving_table
 
-MADE = "<!-- Made by `python -m handbook` from docs/measured/{source}. -->\n\n"
-COMPARISON = "comparison.json"
-SERVING = "serving.json"
+SOURCE = "comparison.json"
+MADE = f"<!-- Made by `python -m handbook` from docs/measured/{SOURCE}. -->\n\n"
 
 
 def tables(folder: Path) -> dict[str, str]:
-    """Each table as a file's name and text: one for each strategy, one of all, one of the ways of serving if they were measured."""
-    comparison = msgspec.json.decode((folder / COMPARISON).read_bytes(), type=Comparison)
-    made = MADE.format(source=COMPARISON)
-    found = {f"{strategy}.md": made + _strategy(comparison, strategy) for strategy in comparison.strategies}
-    found["all.md"] = made + whole_table(comparison)
-    if (folder / SERVING).exists():
-        measured: Mapping[str, object] = json.loads((folder / SERVING).read_text(encoding="utf-8"))
-        # the page that includes it has a title of its own
-        found["ways-of-serving.md"] = MADE.format(source=SERVING) + serving_table(measured).partition("\n\n")[2]
-    return found
+    """Each table as a file's name and text: one for each strategy, and one of all. `folder` has the measured comparison."""
+    comparison = msgspec.json.decode((folder / SOURCE).read_bytes(), type=Comparison)
+    found = {f"{strategy}.md": MADE + _strategy(comparison, strategy) for strategy in comparison.strategies}
+    return found | {"all.md": MADE + whole_table(comparison)}
 
 
 def _strategy(comparison: Comparison, strategy: str) -> str:

@@ -81,7 +81,9 @@ def _pictures(run: RunFolder, summary: Summary) -> Iterator[Picture]:
     if bad:
         yield Picture("bad", bad, "failed requests and wrong answers per second.")
     elif verdict := plots.verdict(looks):
-        yield Picture("verdict", verdict, "the path to the verdict, which is the evidence of harm, beside the limit from which on it is proved.")
+        yield Picture(
+            "verdict", verdict, "the path to the verdict, which is the evidence of harm, beside the limit from which on it is proved."
+        )
 
 
 def standing_alone(svg: str, text: str) -> str:
