@@ -78,8 +78,8 @@ $(VENV)/installed-docs: requirements-docs.lock $(VENV)/installed
 	@touch $@
 
 docs: $(VENV)/installed-docs ## the documentation as a site, into site/; a warning or a broken link is an error
-	$(BIN)/mkdocs build --strict --quiet
-	@echo "open site/index.html, or read it with: $(BIN)/mkdocs serve"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "read it: site/index.html"
 
 docs-pages: setup-dev ## make the generated pages and tables of the documentation anew
 	$(BIN)/python -m handbook

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
+from handbook.markdown import sentence
 from impact.comparison import STRATEGIES
 from impact.plots import Plots
 from impact.rundir import RunFolder, list_runs
@@ -63,7 +64,7 @@ def _write(name: str, run: RunFolder, summary: Summary) -> None:
         file.write_text(standing_alone(picture.svg, text), encoding="utf-8")
         if file.stat().st_size > LARGEST:
             raise UsageError(f"{file} is larger than {LARGEST} bytes; draw a shorter run")
-        lines.append(f"![{text}](../pictures/{file.name})")
+        lines += [f"![{text}](../pictures/{file.name})", f"{sentence(picture.text)}\n{{ .caption }}"]
     told = " ".join(story(summary))
     (FOLDER / f"{name}.md").write_text(
         "\n\n".join([*lines, f"{told}\n{{ .caption }}", f"The run: `{shlex.join(summary.environment.command)}`.\n{{ .caption }}"]) + "\n",

@@ -38,7 +38,7 @@ class Block(NamedTuple):
     def script(self) -> str:
         """For bash with -e: a command behind which an exit code is written has to end with it."""
         expected = r"code=0; \g<command> || code=$?; if [ $code -ne \g<code> ]; then echo exit code $code, not \g<code>; exit 9; fi"
-        return EXIT_CODE.sub(expected, self.text)
+        return EXIT_CODE.sub(expected, self.text.replace("\\\n", " "))
 
     @property
     def commands(self) -> list[str]:
