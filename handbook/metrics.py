@@ -1,6 +1,7 @@
 """The reference of metrics, from the registries that Prometheus scrapes, and of the rules that are made of them."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +45,7 @@ def reference() -> str:
         table(
             ("alert", "after", "what it says", "what to do"),
             (
-                (rule["alert"], rule.get("for", "at once"), rule["annotations"]["summary"], rule["annotations"]["action"])
+                (rule["alert"], rule.get("for", "at once"), _told(rule["annotations"]["summary"]), rule["annotations"]["action"])
                 for rule in _rules("alert")
             ),
         ),
@@ -113,6 +114,11 @@ def _rollout() -> CollectorRegistry:
         Looked(at=at, judgement=Judgement(verdict=Verdict.INCONCLUSIVE, reason="", metrics=(failed,))),
     )
     return Exposition(run, Path("nowhere"), events).registry()
+
+
+def _told(template: str) -> str:
+    """What an alert says, with the names of the labels in the places that Prometheus fills."""
+    return re.sub(r"\{\{ \$value[^}]*\}\}", "*N*", re.sub(r"\{\{ \$labels\.(\w+) \}\}", r"*\1*", template))
 
 
 def _rules(kind: str) -> Iterable[dict[str, Any]]:
