@@ -14,7 +14,9 @@ KEEPS = "keeps its terminal"
 CLUSTER = "needs a cluster"
 PROJECTS = "in the project's folder"
 """Sets up what the tests themselves need to run, so nothing of it is run again by a test."""
-TITLES = (QUICK, MINUTE, KEEPS, CLUSTER, PROJECTS)
+YOURS = "on a cluster of yours"
+"""Needs what no test has; only its words are checked."""
+TITLES = (QUICK, MINUTE, KEEPS, CLUSTER, PROJECTS, YOURS)
 
 FENCE = re.compile(r'^```sh(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 HERE_DOCUMENT = re.compile(r"^(?P<first>.*<<'(?P<word>\w+)')\n.*?^(?P=word)$", re.MULTILINE | re.DOTALL)

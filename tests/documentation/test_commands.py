@@ -9,6 +9,7 @@ from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from handbook import generated, settings
 from handbook.commands import commands, parameters
+from handbook.site import without_links_out
 from tests.documentation.blocks import PROJECT, TITLES, Block, blocks, pages
 
 COMMANDS = dict(commands())
@@ -18,19 +19,19 @@ SOURCES = ("app", "cli", "platforms", "impact", "loadtest", "strategies")
 
 def typed(block: Block) -> list[list[str]]:
     """The words of each `labctl` in a block, without what the shell does around it."""
+    # all of it at once, as a word in quotes may go over several lines
+    lexer = shlex.shlex("\n".join([*block.commands, ""]), posix=True, punctuation_chars=";|&<>()\n")
+    lexer.whitespace, lexer.commenters, lexer.whitespace_split = " \t", "", True
     found: list[list[str]] = []
-    for line in block.commands:
-        lexer = shlex.shlex(line, posix=True, punctuation_chars=";|&<>()")
-        lexer.whitespace_split = True
-        words: list[str] = []
-        # an operator ends a command, as does what a file number stands before (2>)
-        for word in [*lexer, ";"]:
-            if not re.fullmatch(r"[;|&<>()]+", word):
-                words.append(word)
-                continue
-            if "labctl" in words:
-                found.append(words[words.index("labctl") : -1 if ">" in word and words[-1] in {"1", "2"} else None])
-            words = []
+    words: list[str] = []
+    # an operator ends a command, as does the number of a file before one (2>)
+    for word in lexer:
+        if not re.fullmatch(r"[;|&<>()\n]+", word):
+            words.append(word)
+            continue
+        if "labctl" in words:
+            found.append(words[words.index("labctl") : -1 if ">" in word and words[-1] in {"1", "2"} else None])
+        words = []
     return found
 
 
@@ -92,7 +93,9 @@ def test_every_labctl_in_a_sentence_exists_with_its_options() -> None:
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:
     """Else the tests above could not fail."""
-    block = Block("page", "", "X=1 labctl rollout canary --wieght 10 > file\nuntil labctl stauts; do sleep 1; done\n")
+    block = Block(
+        "page", "", "X=1 labctl rollout canary --wieght 10 > file 2>&1\npython -c 'a\nb'\nuntil labctl stauts; do sleep 1; done\n"
+    )
 
     first, second = typed(block)
 
@@ -137,6 +140,14 @@ def test_no_page_loads_anything_from_another_server() -> None:
     for page in pages():
         text = page.read_text()
         assert not re.search(r"!\[[^\]]*\]\(https?:|<(?:img|script|link|iframe)\b[^>]*https?:", text), page
+
+
+def test_a_link_out_of_the_pages_is_shown_by_its_words_and_a_broken_one_stays() -> None:
+    text = "See [the chart](../charts/lab/values.yaml), [no such](../nothing.yaml), [security](security.md) and ![a picture](../README.md)."
+
+    shown = without_links_out(text, PROJECT / "docs")
+
+    assert shown == "See the chart, [no such](../nothing.yaml), [security](security.md) and ![a picture](../README.md)."
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
