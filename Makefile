@@ -79,6 +79,8 @@ $(VENV)/installed-docs: requirements-docs.lock $(VENV)/installed
 
 docs: $(VENV)/installed-docs ## the documentation as a site, into site/; a warning or a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@! grep -rlE '<(script|img|iframe)[^>]* src="https?:|<link[^>]* rel="(stylesheet|preconnect|preload)"[^>]* href="https?:' --include='*.html' site \
+		|| { echo "these pages load something from another server" >&2; exit 1; }
 	@echo "read it: site/index.html"
 
 docs-pages: setup-dev ## make the generated pages and tables of the documentation anew
