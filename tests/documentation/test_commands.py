@@ -155,3 +155,31 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     there = {str(page.relative_to(PROJECT / "docs")) for page in pages() if page.name != "README.md"}
 
     assert {page for page in there if not page.startswith(("measured/", "pictures/"))} == listed
+
+
+WAYS = (
+    "batch",
+    "online",
+    "embedded",
+    "as-data",
+    "as-a-service",
+    "in-a-database",
+    "recreate",
+    "rolling",
+    "blue-green",
+    "canary",
+    "ab-test",
+    "shadow",
+)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_of_predicting_serving_and_deploying_is_told_in_full(way: str) -> None:
+    """What it is, ours, how to run it, when to choose it, and figures that a run wrote."""
+    text = (PROJECT / "docs" / "tutorial" / f"{way}.md").read_text()
+
+    assert re.search(r"^\*\*[^*]+\*\*", text, re.MULTILINE)
+    assert "](../pictures/" in text or "docs/pictures/" in text
+    assert all(f"\n## {title}\n" in text for title in ("Run it yourself", "When to choose it", "What it cost"))
+    assert '--8<-- "docs/measured/' in text.partition("## What it cost")[2]
+    assert "```sh" in text
