@@ -9,11 +9,26 @@ from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from handbook import generated, settings
 from handbook.commands import commands, parameters
+from handbook.pictures import LARGEST
 from handbook.site import without_links_out
 from tests.documentation.blocks import PROJECT, TITLES, Block, blocks, pages
 
 COMMANDS = dict(commands())
 EVERY = [block for page in pages() for block in blocks(page)]
+WAYS = (
+    "batch",
+    "online",
+    "embedded",
+    "as-data",
+    "as-a-service",
+    "in-a-database",
+    "recreate",
+    "rolling",
+    "blue-green",
+    "canary",
+    "ab-test",
+    "shadow",
+)
 SOURCES = ("app", "cli", "platforms", "impact", "loadtest", "strategies")
 
 
@@ -183,3 +198,16 @@ def test_each_way_of_predicting_serving_and_deploying_is_told_in_full(way: str) 
     assert all(f"\n## {title}\n" in text for title in ("Run it yourself", "When to choose it", "What it cost"))
     assert '--8<-- "docs/measured/' in text.partition("## What it cost")[2]
     assert "```sh" in text
+
+
+def test_every_picture_stands_alone_is_small_and_says_what_it_shows() -> None:
+    pictures = sorted((PROJECT / "docs" / "pictures").glob("*.svg"))
+
+    assert len(pictures) > 20
+    for picture in pictures:
+        text = picture.read_text()
+        assert picture.stat().st_size < LARGEST
+        assert "<title>" in text
+        # neither a colour that only a report's page has, nor anything from elsewhere
+        assert "var(--" not in text
+        assert not re.search(r'(href|src)="(?!#)', text), picture
