@@ -8,9 +8,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := app strategies platforms impact loadtest cli dashboards tests
+SOURCES := app strategies platforms impact loadtest cli dashboards handbook tests
 
-.PHONY: help setup setup-dev demo test check bench e2e-kind e2e-all kind-up kind-down dashboards manifests lock schema clean
+.PHONY: help setup setup-dev demo test check bench e2e-kind e2e-all kind-up kind-down dashboards manifests docs docs-pages docs-images lock schema clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,12 +64,32 @@ check: setup-dev ## types, lint, import rules, generated files
 	diff -u docs/summary.schema.json $(VENV)/summary.schema.json
 	$(BIN)/python -m dashboards --check
 	$(BIN)/labctl render --check
+	$(BIN)/python -m handbook --check
 
 dashboards: setup-dev ## make Grafana's dashboards anew
 	$(BIN)/python -m dashboards
 
 manifests: setup ## make Istio's manifests of each strategy anew
 	$(BIN)/labctl render
+
+$(VENV)/installed-docs: requirements-docs.lock $(VENV)/installed
+	@echo "installing what requirements-docs.lock adds for the documentation"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	@touch $@
+
+docs: $(VENV)/installed-docs ## the documentation as a site, into site/; a warning or a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@! grep -rlE '<(script|img|iframe)[^>]* src="https?:|<link[^>]* rel="(stylesheet|preconnect|preload)"[^>]* href="https?:' --include='*.html' site \
+		|| { echo "these pages load something from another server" >&2; exit 1; }
+	@echo "read it: site/index.html"
+
+docs-pages: setup-dev ## make the generated pages and tables of the documentation anew
+	$(BIN)/python -m handbook
+
+docs-images: setup-dev ## make the pictures of the documentation anew; takes about ten minutes
+	@test -f models/v1/model.json -a -f models/v2/model.json -a -f models/v2-broken/model.json || $(BIN)/labctl model train
+	$(BIN)/labctl compare --candidates v2,v2-broken --to .lab/pictures
+	$(BIN)/python -m handbook pictures .lab/pictures
 
 schema: setup ## make docs/summary.schema.json anew
 	$(BIN)/python -m impact.summary_schema > docs/summary.schema.json
@@ -81,6 +101,8 @@ lock: ## choose versions anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev \
 		-c requirements.lock pyproject.toml -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra docs \
+		-c requirements.lock -c requirements-dev.lock pyproject.toml -o requirements-docs.lock
 	uv pip compile --quiet --no-annotate --python-version 3.13 --python-platform linux --generate-hashes --no-emit-index-url --no-header \
 		-c requirements.lock app/requirements.in -o app/requirements.lock
 
