@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := app strategies platforms impact loadtest cli dashboards tests
 
-.PHONY: help setup setup-dev demo test check bench e2e-kind e2e-all kind-up kind-down dashboards manifests lock schema clean
+.PHONY: help setup setup-dev demo test check bench e2e-browser e2e-kind e2e-all kind-up kind-down dashboards manifests lock schema clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,10 @@ demo: setup ## a measured canary on this machine, then nothing is left running
 	@LAB_HOME=.lab/demo $(BIN)/labctl rollout canary --weight 10
 
 test: setup-dev ## unit and contract tests, and one real rollout per promise, on this machine
-	$(BIN)/pytest -m "not everything and not cluster"
+	$(BIN)/pytest -m "not everything and not cluster and not browser"
+
+e2e-browser: setup-dev ## the tests in a real browser (needs Chromium)
+	$(BIN)/pytest -m "browser and not everything"
 
 e2e-kind: setup-dev ## the tests on a real cluster; they make one and delete it (needs Docker, kind, kubectl, helm, istioctl)
 	$(BIN)/pytest -m "cluster and not everything"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from cli.picture import Seen, picture
 from strategies.errors import WitnessLost
-from strategies.events import AnyEvent, Ended, Looked, Noted, ObjectiveSet, PhaseStarted, Settled, StepEnded, StepStarted
+from strategies.events import AnyEvent, Ended, Looked, Noted, ObjectiveSet, Settled, StepStarted
 from strategies.judgement import Judgement, MetricJudgement
-from strategies.plan import Plan, Promote
+from strategies.plan import Plan
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -65,25 +65,19 @@ class Display:
 
     def show(self, event: AnyEvent) -> None:
         """Take an event in, and say what a reader wants to know of it."""
-        seen = self.seen
+        before = self.seen.judgement
+        self.seen.take(event, self._plan)
         match event:
             case StepStarted(title=title, way_back=way_back):
-                seen.doing = title
                 self.say(f"{'way back: ' if way_back else ''}{title}", event.at)
-            case StepEnded(index=index, way_back=False) if self._plan and isinstance(step := self._plan.steps[index], Promote):
-                seen.stable, seen.weight = step.slot, 0
-            case PhaseStarted(at=at, name=name, weight=weight):
-                seen.phases.append((name, at.timestamp()))
-                seen.weight, seen.since, seen.judgement, seen.paths = weight, at.timestamp(), None, {}
             case ObjectiveSet(seconds=seconds, source=source):
                 self.say(f"slower than {1000 * seconds:.0f} ms counts as slow ({source})", event.at)
             case Settled():
-                seen.since = event.at.timestamp()
                 probes = f", {event.probes} of them our own probes" if event.probes else ""
                 settled = f"settled after {event.seconds:.2f} s: {event.candidate} of {event.answers} answers from the candidate{probes}"
                 self.say(settled, event.at)
             case Looked(judgement=judgement):
-                self._look(judgement, event.at)
+                self._look(judgement, before, event.at)
             case Noted(text=text):
                 self.say(text, event.at)
             case Ended(outcome=outcome, reason=reason, left=left):
@@ -118,13 +112,10 @@ class Display:
             self._live = None
             clock.watchers.remove(draw)
 
-    def _look(self, judgement: Judgement, at: datetime) -> None:
+    def _look(self, judgement: Judgement, before: Judgement | None, at: datetime) -> None:
         """Between two looks that say the same, a line is due only every few seconds, or none where there is a live display."""
         seen = self.seen
-        changed = seen.judgement is None or judgement.verdict is not seen.judgement.verdict
-        seen.judgement = judgement
-        for metric in judgement.metrics:
-            seen.paths.setdefault(metric.metric, []).append(metric.evidence)
+        changed = before is None or judgement.verdict is not before.verdict
         due = self._talk is Talk.VERBOSE or changed or (not self._live and time.monotonic() - self._line_at >= LINE_EVERY)
         if not due:
             return
