@@ -64,7 +64,8 @@ def render(folder: RunFolder, live: Live | None = None) -> str:
         live=live,
         summary=summary,
         headline=wording.headline(summary),
-        story=story(summary),
+        # what is under way is told above the report
+        story=story(summary)[: -1 if live and live.commands else None],
         account=wording.account(summary),
         totals=wording.totals(summary),
         plots=Plots(summary, requests),

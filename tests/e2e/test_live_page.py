@@ -55,7 +55,8 @@ def test_a_rollout_is_watched_paused_and_aborted_on_its_page(labctl: Labctl, tmp
         _, err = rollout.communicate(timeout=90)
         assert rollout.returncode == 130, err
         browser.wait_for("interrupted, rolled back")
-        assert "pause" not in browser.evaluate("document.querySelector('nav').innerText")
+        browser.wait_for("Where and how")
+        assert browser.evaluate("document.querySelectorAll('nav button').length") == 0
 
         browser.open(address)
         browser.wait_for(f"{name}\\s+interrupted")

@@ -180,7 +180,7 @@ def test_a_run_that_was_killed_has_a_report_of_what_is_known(tmp_path: Path) -> 
     _, page = reported(tmp_path, only_stable())
 
     assert "canary v1 → v2: not ended" in page.text
-    assert "the run has not ended, or was killed" in page.text
+    assert "It has not ended, or was killed." in page.text
 
 
 def test_load_without_a_rollout_names_one_version(tmp_path: Path) -> None:
