@@ -1,6 +1,8 @@
 """What a person sees while a run runs: a live display on a terminal, plain lines with their time elsewhere; always on stderr."""
 
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from cli.logs import SAID
 from cli.picture import Seen, picture
 from strategies.errors import WitnessLost
 from strategies.events import AnyEvent, Ended, Looked, Noted, ObjectiveSet, Settled, StepStarted
@@ -53,9 +56,10 @@ class Display:
 
     def say(self, text: str, at: datetime | None = None) -> None:
         """One line with its time, `at` or now."""
+        SAID.info(text)
         if self._talk is Talk.QUIET:
             return
-        line = f"{at or datetime.now(UTC):%H:%M:%S} {text}"
+        line = _folded(f"{at or datetime.now(UTC):%H:%M:%S} {text}")
         # nobody watches any more (a closed terminal, a broken pipe): that must not end a rollout half-way
         with suppress(OSError):
             if self._live:
@@ -123,6 +127,14 @@ class Display:
         self.say(f"{seen.phases[-1][0] if seen.phases else 'starting'}: {judgement.verdict} {judgement.reason}", at)
         for metric in judgement.metrics:
             self.say(f"  {_explained(metric)}", at)
+
+
+def _folded(line: str) -> str:
+    """The line with what does not fit the terminal beneath its words; in a file, or for a program, as it is."""
+    if not sys.stderr.isatty():
+        return line
+    indent = " " * (len("00:00:00 ") + len(line[9:]) - len(line[9:].lstrip()))
+    return textwrap.fill(line, max(20, shutil.get_terminal_size().columns), subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _explained(metric: MetricJudgement) -> str:

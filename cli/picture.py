@@ -26,6 +26,8 @@ SPARK_SECONDS = 20
 """Seconds that a sparkline looks back, one mark for each."""
 BAR = 30
 WIDEST = 100
+NARROW = 76
+"""Columns from which on a version's figures have room beside each other."""
 
 
 @dataclass
@@ -90,6 +92,11 @@ class Side(NamedTuple):
     wrong: int
     p95_ms: float | None
 
+    @property
+    def p95(self) -> str:
+        """The same as text."""
+        return "–" if self.p95_ms is None else f"{self.p95_ms:.1f}"
+
 
 def picture(run: Run, seen: Seen, requests: Sequence[Request], *, now: float, width: int) -> "RenderableType":
     """All of it, `width` columns wide; `requests` are the users' log so far, `now` is in epoch seconds."""
@@ -97,12 +104,16 @@ def picture(run: Run, seen: Seen, requests: Sequence[Request], *, now: float, wi
     from rich.panel import Panel
     from rich.text import Text
 
-    parts: list[RenderableType] = [Text(timeline(seen, now)), Text(seen.doing, style="dim"), _versions(run, seen, requests, now)]
+    narrow = width < NARROW
+    versions = _in_lines if narrow else _in_a_table
+    both = sides(run, seen, requests, now)
+    most = max([1, *(rate for side in both for rate in side.rates)])
+    parts: list[RenderableType] = [Text(timeline(seen, now)), Text(seen.doing, style="dim"), versions(both, most)]
     if not run.plan.in_place:
         parts.append(Text(share(run, seen, requests, now)))
     if seen.judgement:
         parts.append(Text(f"{seen.judgement.verdict} {seen.judgement.reason}", style="bold"))
-        parts += [Text(line, no_wrap=True, overflow="ellipsis") for line in verdicts(seen)]
+        parts += [Text(" ".join(line.split()) if narrow else line) for line in verdicts(seen)]
     title = Text(f"{run.plan.strategy} {run.from_version} → {run.to_version}, {max(0.0, now - run.started.timestamp()):.0f} s")
     return Panel(Group(*parts), title=title, width=min(WIDEST, width))
 
@@ -176,26 +187,29 @@ def sides(run: Run, seen: Seen, requests: Sequence[Request], now: float) -> tupl
     )
 
 
-def _versions(run: Run, seen: Seen, requests: Sequence[Request], now: float) -> "RenderableType":
+def _in_a_table(both: Sequence[Side], most: float) -> "RenderableType":
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("role", "version", "req/s", "", "failed", "wrong", "p95 ms"):
         table.add_column(heading, justify="left" if heading in {"role", "version", ""} else "right", no_wrap=heading != "version")
-    both = sides(run, seen, requests, now)
-    most = max([1, *(rate for side in both for rate in side.rates)])
     for side in both:
-        table.add_row(
-            side.role,
-            Text(side.version, overflow="fold"),
-            f"{side.rate:.1f}",
-            sparkline(side.rates, most),
-            str(side.failed),
-            str(side.wrong),
-            "–" if side.p95_ms is None else f"{side.p95_ms:.1f}",
-        )
+        path = sparkline(side.rates, most)
+        table.add_row(side.role, Text(side.version, overflow="fold"), f"{side.rate:.1f}", path, str(side.failed), str(side.wrong), side.p95)
     return table
+
+
+def _in_lines(both: Sequence[Side], most: float) -> "RenderableType":
+    from rich.text import Text
+
+    return Text("\n").join(
+        Text(
+            f"{side.role} {side.version}\n  {sparkline(side.rates, most)} {side.rate:.1f} req/s\n"
+            f"  {side.failed} failed, {side.wrong} wrong, p95 {side.p95} ms"
+        )
+        for side in both
+    )
 
 
 def _rates(requests: Sequence[Request], now: float) -> list[int]:
