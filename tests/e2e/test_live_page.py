@@ -35,7 +35,7 @@ def test_a_rollout_is_watched_paused_and_aborted_on_its_page(labctl: Labctl, tmp
         assert _fits(browser, 1000)
         browser.open(f"{address}runs/{name}", width=390)
         # pushed by the server: nobody loads the page anew
-        browser.wait_for("evidence of harm, to its limit")
+        browser.wait_for("evidence of harm, of its limit")
         browser.wait_for("served \\d+ % of the intended 50 %")
         assert _fits(browser, 390)
         browser.screenshot(tmp_path / "page.png")
