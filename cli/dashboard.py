@@ -145,14 +145,14 @@ class Pages:
                 yield _event("now", {"state": str(error), "html": ""})
             else:
                 yield _event("now", {"state": sight.state, "html": sight.html})
+                if sight.state is State.ENDED:
+                    yield _event("end", {})
+                    return
                 # the browser has just asked for the page when it comes here first
                 drawn = drawn or sight
                 if self._is_due(drawn, sight, time.monotonic() - at):
                     drawn, at = sight, time.monotonic()
                     yield _event("page", {})
-                if sight.state is State.ENDED:
-                    yield _event("end", {})
-                    return
             await asyncio.sleep(LOOK_EVERY)
 
     def _is_due(self, drawn: Sight, now: Sight, seconds: float) -> bool:
