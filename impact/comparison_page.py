@@ -1,6 +1,7 @@
 """`comparison.html`: the measured table as one self-contained page, for people."""
 
 import re
+from collections.abc import Collection
 
 from markupsafe import Markup, escape
 
@@ -12,8 +13,8 @@ from impact.comparison_plots import bars
 from impact.report import templates
 
 
-def page(comparison: Comparison) -> str:
-    """The HTML of a comparison."""
+def page(comparison: Comparison, linked: Collection[str] = ()) -> str:
+    """The HTML of a comparison; the runs that are `linked` have a page of their own where this one is served."""
     drawn = ((TITLES[measure], bars(comparison, measure), MEANINGS[measure]) for measure in MEASURES)
     return (
         templates()
@@ -27,6 +28,7 @@ def page(comparison: Comparison) -> str:
             strategies=comparison.strategies,
             tables=[(candidate, lines(comparison, candidate)) for candidate in comparison.candidates],
             plots=[plot for plot in drawn if plot[1]],
+            linked=linked,
             runs=[costs for row in comparison.rows for costs in row.runs],
         )
     )

@@ -76,6 +76,14 @@ class Browser:
             time.sleep(0.1)
         raise AssertionError(f"{words!r} did not come up within {timeout:g} s; the page says:\n{self.text()}")
 
+    def click(self, words: str) -> None:
+        """Click the button that can be clicked and is called so."""
+        found = self.evaluate(
+            f"(b => b ? (b.click(), true) : false)([...document.querySelectorAll('button')].find("
+            f"b => !b.disabled && b.checkVisibility() && b.innerText.trim() === {json.dumps(words)}))"
+        )
+        assert found, f"there is no button {words!r} to be clicked; the page says:\n{self.text()}"
+
     def press(self, key: str) -> None:
         """Press and let go one key."""
         text, code = KEYS[key]
