@@ -83,6 +83,8 @@ lock: ## choose versions anew (needs uv)
 		-c requirements.lock pyproject.toml -o requirements-dev.lock
 	uv pip compile --quiet --no-annotate --python-version 3.13 --python-platform linux --generate-hashes --no-emit-index-url --no-header \
 		-c requirements.lock app/requirements.in -o app/requirements.lock
+	uv pip compile --quiet --no-annotate --python-version 3.13 --python-platform linux --generate-hashes --no-emit-index-url --no-header \
+		-c requirements.lock -c requirements-dev.lock app/requirements-pages.in -o app/requirements-pages.lock
 
 clean: ## end the lab, and remove what was made here; runs and models stay
 	@if [ -x $(BIN)/labctl ]; then $(BIN)/labctl down; fi

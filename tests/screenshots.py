@@ -4,7 +4,7 @@ Everything on them is real: the pages, the service and the database run meanwhil
 """
 
 import argparse
-import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +13,7 @@ from tests.browser import Browser, chromium
 from tests.e2e.labctl import Labctl
 from tests.e2e.site import Site, site
 
+HEIGHT = 960
 LARGEST = 150_000
 """Bytes of a picture, which everybody who clones the project gets."""
 PAGES = {
@@ -28,7 +29,7 @@ PAGES = {
 def take(browser: Browser, served: Site, page: str, picture: Path, width: int) -> None:
     """A picture of a page that has answered."""
     button, words = PAGES[page]
-    browser.open(f"{served.url}/{page}", width=width, height=900 if width >= 600 else 844)
+    browser.open(f"{served.url}/{page}", width=width, height=HEIGHT)
     browser.wait_for("A real case that training never saw")
     browser.tab_to(button)
     browser.press("Enter")
@@ -45,17 +46,18 @@ def main() -> int:
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--prefix", default="page-")
     options = parser.parse_args()
-    options.folder = options.folder.resolve()
     options.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(prefix="lab-") as name:
         folder = Path(name)
-        labctl = Labctl(folder, options.store.resolve())
-        # an artifact's path is on the page: not one of this machine
-        os.chdir(folder)
+        # where the store is can be read on a page
+        labctl = Labctl(folder, Path(shutil.copytree(options.store, folder / "models")))
         try:
             with site(labctl, folder) as served, chromium(folder / "profile") as browser:
                 served.predict("v2")
                 served.start_pages()
+                browser.open(served.url, width=options.width, height=HEIGHT)
+                browser.wait_for("Embedded model\\s+Model and code")
+                browser.screenshot(options.folder / f"{options.prefix}start.png")
                 for page in PAGES:
                     take(browser, served, page, options.folder / f"{options.prefix}{page}.png", options.width)
         finally:

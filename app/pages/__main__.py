@@ -20,6 +20,8 @@ LOOK = {
 }
 QUIET = {"browser.gatherUsageStats": "false", "server.headless": "true", "server.fileWatcherType": "none", "logger.level": "warning"}
 """No statistics to anybody, no browser opened, no code reloaded."""
+PLAIN = {"runner.magicEnabled": "false"}
+"""Else Streamlit would write every docstring of its script on the page."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end_with(options.parent)
     from streamlit.web import cli  # noqa: PLC0415  see above
 
-    told = {**LOOK, **QUIET, "server.address": options.address, "server.port": str(options.port)}
+    told = {**LOOK, **QUIET, **PLAIN, "server.address": options.address, "server.port": str(options.port)}
     flags = (part for name, value in told.items() for part in (f"--{name}", value))
     cli.main(["run", str(Path(__file__).with_name("main.py")), *flags], prog_name="streamlit")
     return 0

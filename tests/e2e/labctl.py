@@ -66,9 +66,7 @@ class Labctl:
         if arguments[0] == "rollout":
             self._earlier = frozenset(self.runs.glob("*"))
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen(
-            [*PROGRAM, *arguments], env=self.environment, text=True, start_new_session=True, **{**pipes, **options}
-        )
+        process = subprocess.Popen([*PROGRAM, *arguments], env=self.environment, text=True, start_new_session=True, **{**pipes, **options})
         try:
             yield process
         finally:
