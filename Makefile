@@ -10,10 +10,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := app strategies platforms impact loadtest cli dashboards tests
 
-.PHONY: help setup setup-dev demo test check bench e2e-kind e2e-all kind-up kind-down dashboards manifests lock schema clean
+.PHONY: help setup setup-dev demo test check bench screenshots e2e-kind e2e-browser e2e-all kind-up kind-down dashboards manifests lock schema clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/installed ## a virtual environment from the lock file, and Prometheus where there is none
 	@$(BIN)/labctl doctor --install >/dev/null || $(BIN)/labctl doctor
@@ -40,13 +40,16 @@ demo: setup ## a measured canary on this machine, then nothing is left running
 	@LAB_HOME=.lab/demo $(BIN)/labctl rollout canary --weight 10
 
 test: setup-dev ## unit and contract tests, and one real rollout per promise, on this machine
-	$(BIN)/pytest -m "not everything and not cluster"
+	$(BIN)/pytest -m "not everything and not cluster and not browser"
 
 e2e-kind: setup-dev ## the tests on a real cluster; they make one and delete it (needs Docker, kind, kubectl, helm, istioctl)
 	$(BIN)/pytest -m "cluster and not everything"
 
+e2e-browser: setup-dev ## the pages in a real browser (needs Chromium: apt-get install chromium)
+	$(BIN)/pytest -m "browser and not everything"
+
 e2e-all: setup-dev ## all end-to-end tests, also those that take long, here and on a cluster
-	$(BIN)/pytest -m "everything or cluster" tests
+	$(BIN)/pytest -m "everything or cluster or browser" tests
 
 kind-up: setup ## the lab on a kind cluster
 	@test -f models/v1/model.json -a -f models/v2/model.json || $(BIN)/labctl model train v1 v2
@@ -73,6 +76,10 @@ manifests: setup ## make Istio's manifests of each strategy anew
 
 schema: setup ## make docs/summary.schema.json anew
 	$(BIN)/python -m impact.summary_schema > docs/summary.schema.json
+
+screenshots: setup-dev ## a picture of each page into docs/images (needs Chromium)
+	@test -f models/v1/model.json -a -f models/v2/model.json || $(BIN)/labctl model train v1 v2
+	$(BIN)/python -m tests.screenshots docs/images
 
 bench: setup-dev ## exact figures of the promises that name seconds
 	$(BIN)/python -m tests.bench
