@@ -18,8 +18,14 @@ LOOK = {
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",
 }
-QUIET = {"browser.gatherUsageStats": "false", "server.headless": "true", "server.fileWatcherType": "none", "logger.level": "warning"}
-"""No statistics to anybody, no browser opened, no code reloaded."""
+QUIET = {
+    "browser.gatherUsageStats": "false",
+    "server.headless": "true",
+    "server.fileWatcherType": "none",
+    "logger.level": "warning",
+    "logger.hideWelcomeMessage": "true",
+}
+"""No statistics to anybody, no browser opened, no code reloaded, and no welcome: for it a server outside is asked for our address."""
 PLAIN = {"runner.magicEnabled": "false"}
 """Else Streamlit would write every docstring of its script on the page."""
 
