@@ -173,7 +173,7 @@ class Bench:
 
     def plain(self, sentence: str) -> str:
         """A sentence without this folder's path, for a table."""
-        return sentence.strip().replace(f"{self.folder}/", "").replace("|", "/")
+        return sentence.strip().replace(f"{self.folder}/", "./").replace("|", "/")
 
     def environment(self) -> dict[str, str]:
         """What pages, and those who ask as they do, are told."""

@@ -15,7 +15,8 @@ def page(measured: Mapping[str, Any]) -> str:
         templates()
         .get_template("serving.html.j2")
         .render(
-            account=account(measured),
+            # a page shows a command as it is
+            account=[sentence.replace("`", "") for sentence in account(measured)],
             strategies=list(measured["strategies"]),
             rows=rows(measured),
             plots=[(measure.title, svg, measure.meaning) for measure, svg in drawn if svg],
