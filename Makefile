@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := app strategies platforms impact loadtest cli dashboards handbook tests
 
-.PHONY: help setup setup-dev demo test check bench e2e-kind e2e-browser e2e-all kind-up kind-down dashboards manifests docs docs-pages docs-images lock schema clean
+.PHONY: help setup setup-dev demo test check bench screenshots e2e-kind e2e-browser e2e-all kind-up kind-down dashboards manifests docs docs-pages docs-images lock schema clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,10 @@ docs-images: setup-dev ## make the pictures of the documentation anew; takes abo
 schema: setup ## make docs/summary.schema.json anew
 	$(BIN)/python -m impact.summary_schema > docs/summary.schema.json
 
+screenshots: setup-dev ## a picture of each page into docs/images (needs Chromium)
+	@test -f models/v1/model.json -a -f models/v2/model.json || $(BIN)/labctl model train v1 v2
+	$(BIN)/python -m tests.screenshots docs/images
+
 bench: setup-dev ## exact figures of the promises that name seconds
 	$(BIN)/python -m tests.bench
 
@@ -108,6 +112,8 @@ lock: ## choose versions anew (needs uv)
 		-c requirements.lock -c requirements-dev.lock pyproject.toml -o requirements-docs.lock
 	uv pip compile --quiet --no-annotate --python-version 3.13 --python-platform linux --generate-hashes --no-emit-index-url --no-header \
 		-c requirements.lock app/requirements.in -o app/requirements.lock
+	uv pip compile --quiet --no-annotate --python-version 3.13 --python-platform linux --generate-hashes --no-emit-index-url --no-header \
+		-c requirements.lock -c requirements-dev.lock app/requirements-pages.in -o app/requirements-pages.lock
 
 clean: ## end the lab, and remove what was made here; runs and models stay
 	@if [ -x $(BIN)/labctl ]; then $(BIN)/labctl down; fi

@@ -69,7 +69,7 @@ class Browser:
     def wait_for(self, words: str, timeout: float = 60.0) -> str:
         """Wait until a pattern can be read and the page has come to rest; what was found."""
         deadline = time.monotonic() + timeout
-        resting = "!document.querySelector('[data-testid=stStatusWidget]')"
+        resting = "!document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')"
         while time.monotonic() < deadline:
             if (found := re.search(words, self.text())) and self.evaluate(resting):
                 return found[0]

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,34 +13,19 @@ from sqlalchemy import text
 from app.errors import DatabaseFailed
 from app.predictions.database import asking, migrate, open_database
 from app.predictions.reading import page
+from tests import postgresql
 from tests.unit.app.conftest import ClientFactory
 from tests.unit.app.ports import free_port
-from tests.unit.app.postgres_server import PostgresServer
 from tests.unit.app.test_api import HOLDOUT
 from tests.unit.app.test_batch import DEADLINE, command, run, write_csv
 
 pytestmark = pytest.mark.cluster
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    one = PostgresServer()
-    try:
-        one.wait_until_ready()
-        yield one
-    finally:
-        one.end()
-
-
 @pytest.fixture
-def url(server: PostgresServer) -> str:
-    """The server's database, empty."""
-    engine = open_database(server.url, writes=True)
-    with asking(engine) as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return server.url
+def url(postgresql_server: postgresql.Server) -> str:
+    """An empty database."""
+    return postgresql_server.new_database()
 
 
 def count(url: str) -> tuple[int, int]:

@@ -7,7 +7,9 @@ import pytest
 
 from app.artifact import build, read
 from app.errors import StoreRefused
+from app.stores.opening import open_store
 from tests.unit.app.replica import Replica
+from tests.unit.app.s3_server import S3Server
 from tests.unit.pages.conftest import Opener, click, forget, run, said
 
 pytestmark = pytest.mark.usefixtures("nothing_left_running")
@@ -125,3 +127,28 @@ def test_two_versions_answer_the_same_case_and_one_that_fails_hides_no_other(ope
 
     assert "v2-broken failed on an input" in page.error[0].value.lower()
     assert "version **v1**" in said(page)
+
+
+@pytest.mark.everything
+def test_an_s3_store_that_is_killed_during_use_is_missed_by_a_start_alone(
+    opened: Opener, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "model.toml"
+    server = S3Server(tmp_path)
+    try:
+        server.wait_until_ready()
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        files, path = open_store("s3://models")
+        files.mkdir(path)
+        run("app.stores", "publish", "v1", "--from", str(store), "--store", "s3://models")
+        run("app.stores", "use", "v1", "--config", str(config), "--store", "s3://models", "--from", str(store))
+        page = opened("as_data")
+        assert "version **v1**" in said(click(page, "Predict"))
+    finally:
+        server.end()
+
+    assert "version **v1**" in said(click(page, "Predict"))
+    forget()
+
+    assert "The store s3://models cannot be used" in opened("as_data").error[0].value
