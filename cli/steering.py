@@ -11,6 +11,7 @@ import typer
 from cli.common_options import Where, with_common
 from cli.labs import lab_on
 from cli.settings import settings
+from strategies.errors import UsageError
 from strategies.steering import Command
 
 if TYPE_CHECKING:
