@@ -202,11 +202,14 @@ class KubernetesPlatform:
         return f"the gateway does not find all {release.replicas} replicas of {who} ready, though they are; see whether istiod runs"
 
     def _last_words(self, pod: Json, container: str) -> str:
-        """The last line of a container's log, the ended one's before the one that was started anew."""
+        """The last line of a container's log, the ended one's before the one that was started anew.
+
+        The kubelet keeps no log of those that ended before, but the end of it in the pod's status.
+        """
         if not container:
             return ""
         path = f"/api/v1/namespaces/{self._namespace}/pods/{pod['metadata']['name']}/log"
-        log = ""
+        log = pods.last_message(pod, container)
         for previous in ("true", "false"):
             log = log or self._cluster.text(path, container=container, previous=previous, tailLines="5").strip()
         return f"; its last words: {log.splitlines()[-1]}" if log else "; it said nothing"

@@ -48,6 +48,11 @@ def failing_container(pod: Json) -> str:
     return next(ended, "") or next(unready, "")
 
 
+def last_message(pod: Json, container: str) -> str:
+    """What the kubelet has kept of the end of a container's log when it ended badly; empty if nothing."""
+    return next((str(_ended(status).get("message", "")).strip() for status in _containers(pod) if status["name"] == container), "")
+
+
 def hopeless(pod: Json) -> str:
     """Why waiting for this pod is in vain, in the kubelet's words; empty while it is not."""
     if leaving(pod):

@@ -126,7 +126,9 @@ def rollout(lab: ClusterLab, *options: str) -> Iterator[Live]:
         yield Live(lab, process)
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stderr:
+            process.stderr.close()
 
 
 class Bystander:

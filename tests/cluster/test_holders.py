@@ -31,7 +31,7 @@ def elsewhere(up: ClusterLab, tmp_path: Path) -> ClusterLab:
 
 def written(lab: ClusterLab) -> Json:
     """Everything that a labctl writes into the cluster, with the versions that the API server gives it."""
-    releases = lab.tool("helm", "list", "--all", "--kube-context", lab.context, "--namespace", "lab", "--output", "json")
+    releases = lab.tool("helm", "list", "--kube-context", lab.context, "--namespace", "lab", "--output", "json")
     record = lab.kubectl("get", "configmap/labctl-run", "--ignore-not-found", "--output", "json")
     return {
         "routes": json.loads(lab.kubectl("get", ROUTES, "--output", "json"))["metadata"]["resourceVersion"],

@@ -67,7 +67,7 @@ def test_a_killed_labctl_leaves_what_another_checkout_ends_or_goes_on_with(up: C
         with rollout(up, "--to", after) as live:
             live.waits_for(lambda event: event["type"] == "StepStarted" and event["index"] == step, f"no step {STEPS[step]}")
             live.process.kill()
-            live.process.communicate()
+            live.process.wait()
         promoted = any(event["type"] == "StepEnded" and event["index"] == PROMOTE for event in events(up))
         with another_checkout(up, tmp_path):
             require_true_status(up)

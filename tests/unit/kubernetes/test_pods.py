@@ -66,6 +66,15 @@ def test_the_newest_warning_is_told() -> None:
     assert pods.obstacle(pod(), []) == "it says nothing of why"
 
 
+def test_the_last_words_of_a_container_are_in_the_status_once_its_log_has_gone() -> None:
+    ended = {"terminated": {"exitCode": 3, "message": "one\nthe store is down\n"}}
+    found = pod({"name": "model-api", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": ended})
+
+    assert pods.last_message(found, "model-api") == "one\nthe store is down"
+    assert pods.last_message(found, "fetch") == ""
+    assert pods.last_message(pod(waiting("PodInitializing")), "model-api") == ""
+
+
 def test_what_others_wait_for_is_told_instead_of_that_they_wait() -> None:
     found = pod()
     found["status"] |= {
