@@ -98,6 +98,9 @@ class Lab(Protocol):
             UsageError: none is.
         """
 
+    def promotion(self) -> "RunFolder | None":
+        """The last run on it if that was promoted, wherever it ran; None if this machine's runs tell of it as well."""
+
     def serving(self) -> Serving | None:
         """What users get; None if no lab is there.
 

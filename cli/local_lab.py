@@ -73,6 +73,10 @@ class LocalLab:
             raise UsageError(NOBODY)
         leave(folder.control, command)
 
+    def promotion(self) -> RunFolder | None:
+        """See `cli.labs.Lab`. All runs on it are this machine's."""
+        return None
+
     def serving(self) -> Serving | None:
         """See `cli.labs.Lab`."""
         lab = self._lab()

@@ -39,9 +39,12 @@ class Journal:
     def write(self, event: AnyEvent) -> None:
         """See `strategies.engine.Journal`."""
         self._folder.write(event)
-        self._lab.record(self._folder, event)
-        for show in self._watchers:
-            show(event)
+        try:
+            self._lab.record(self._folder, event)
+        finally:
+            # what the lab cannot take is seen and read here all the same
+            for show in self._watchers:
+                show(event)
 
 
 def require_version(store: Path, version: str, option: str) -> None:

@@ -48,30 +48,24 @@ def undo(
 ) -> None:
     """Give everybody the version from before the last promotion again, without steps; at once while it is kept warm."""
     from cli.performing import Asked, Stable, perform
+    from cli.promotion import last_promotion
     from cli.recovery import live_run
     from cli.session import promoted
-    from impact.rundir import RunFolder, list_runs
     from strategies.plan import Plan, Release
     from strategies.run import JudgeOptions, LoadOptions
     from strategies.undo import undo as plan_undo
 
-    def last(folder: RunFolder) -> bool:
-        summary = folder.read_summary()
-        return summary is not None and summary.outcome == "promoted"
-
     lab = _lab(where)
     live = live_run(lab)
     if live:
-        if not promoted(live.run.plan, live.events()):
+        if not promoted(live.run.plan, lab.now(live).events()):
             raise UsageError(
                 f"{live.path.name} is under way and has promoted nothing yet, so there is nothing to undo; `labctl abort` ends it"
             )
         lab.ask(Command.UNDO)
         print(f"asked to give everybody {live.run.from_version} again; `labctl status --watch` shows when it is done")
         return
-    found = next((folder for folder in list_runs(settings().runs) if last(folder)), None)
-    if found is None:
-        raise UsageError("nothing was promoted yet, so there is nothing to undo; `labctl runs` lists what was done")
+    found = last_promotion(lab)
     before = found.run.plan.before or Release(version=found.run.from_version, replicas=found.run.plan.replicas)
 
     def plan(stable: Stable) -> Plan:

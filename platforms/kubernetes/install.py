@@ -86,7 +86,8 @@ def _load(tools: Tools, settings: KubernetesSettings, name: str, files: tuple[st
 
 
 def _rest(tools: Tools, cluster: Cluster, settings: KubernetesSettings, store: Path) -> None:
-    lab_release.ensure(tools, settings, own=_namespace(cluster, settings))
+    own = _namespace(cluster, settings)
+    lab_release.ensure(tools, settings, own=own, outside=kind.networks(tools, settings.cluster) if settings.cluster else ())
     _gateway(tools, settings)
     model_store.fill(tools, cluster, settings, store)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ READY_SECONDS = 300
 Json = dict[str, Any]
 
 
-def values(settings: KubernetesSettings, *, own: bool) -> Json:
-    """The values of the release; `own` says that nobody else uses the namespace. Node ports are fixed only where kind publishes them."""
-    given: Json = {"grafana": {"enabled": settings.grafana}, "networkPolicy": {"defaultDeny": own}}
+def values(settings: KubernetesSettings, *, own: bool, outside: Sequence[str] = ()) -> Json:
+    """The values of the release. Node ports are fixed only where kind publishes them.
+
+    `own` says that nobody else uses the namespace; `outside` are the networks that the node ports are for.
+    """
+    given: Json = {"grafana": {"enabled": settings.grafana}, "networkPolicy": {"defaultDeny": own, "outside": list(outside)}}
     if not settings.cluster:
         for part in ("prometheus", "store", "database", "grafana"):
             given.setdefault(part, {})["nodePort"] = None
@@ -33,15 +37,15 @@ def images(tools: Tools, settings: KubernetesSettings) -> tuple[str, ...]:
     return tuple(sorted(set(found)))
 
 
-def ensure(tools: Tools, settings: KubernetesSettings, *, own: bool) -> None:
+def ensure(tools: Tools, settings: KubernetesSettings, *, own: bool, outside: Sequence[str]) -> None:
     """Have it installed and ready; nothing is touched if it is, as no revision is to be made for nothing.
 
-    `own` says that nobody else uses the namespace.
+    For `own` and `outside` see `values`.
 
     Raises:
         ToolFailed: helm failed, or a part was not ready in time.
     """
-    wanted = f"content {_digest(given := values(settings, own=own))}"
+    wanted = f"content {_digest(given := values(settings, own=own, outside=outside))}"
     found = _status(tools, settings)
     if found.get("status") == "deployed" and found.get("description") == wanted:
         return

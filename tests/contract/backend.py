@@ -45,6 +45,9 @@ class Backend(Protocol):
     def kill(self, slot: Slot) -> None:
         """Kill one living replica of `slot` with SIGKILL, if there is one. A platform may start another in its place, and not at once."""
 
+    def clear(self, slot: Slot) -> None:
+        """End at once whatever runs in `slot`; only what the platform itself knows of it may be left."""
+
     def slowed(self, seconds: float) -> AbstractContextManager[None]:
         """Replicas that are deployed inside of the block take so long for each prediction, and none for probes."""
 
@@ -71,6 +74,11 @@ class LocalBackend:
         living = [replica.process.pid for replica in self._lab().in_slot(slot) if processes.alive(replica.process)]
         for pid in living[:1]:
             os.kill(pid, signal.SIGKILL)
+
+    def clear(self, slot: Slot) -> None:
+        """See `Backend`."""
+        for _ in self.replicas(slot):
+            self.kill(slot)
 
     @contextmanager
     def slowed(self, seconds: float) -> Iterator[None]:

@@ -36,7 +36,6 @@ class ClusterBackend:
         self._held = held
         # without it a release would go on with that of the one beside it
         self._extra: Json = {"extraEnv": []}
-        self._killed: set[str] = set()
 
     def connect(self, clock: Clock | None = None) -> KubernetesPlatform:
         """See `Backend`."""
@@ -48,13 +47,19 @@ class ClusterBackend:
 
     def kill(self, slot: Slot) -> None:
         """See `Backend`. The kubelet starts it again in its pod."""
-        # the API server still calls one ready for a second that was killed
         running = [_container(pod) for pod in self._pods(slot) if pods.ready(pod)]
-        for container in [one for one in running if one not in self._killed][:1]:
-            self._killed.add(container)
+        for container in running[:1]:
             # the runtime is told, as the API server can only ask politely
             kill = ("ctr", "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", container)
             self._lab.tool("docker", "exec", f"{self._lab.name}-control-plane", *kill)
+
+    def clear(self, slot: Slot) -> None:
+        """See `Backend`."""
+        if not self._pods(slot):
+            return
+        self._lab.kubectl("delete", "deployment", release_name(slot), "--ignore-not-found", "--wait=false")
+        at_once = ("--grace-period=0", "--force", "--wait=false")
+        self._lab.kubectl("delete", "pods", "--selector", f"app.kubernetes.io/instance={release_name(slot)}", *at_once)
 
     @contextmanager
     def slowed(self, seconds: float) -> Iterator[None]:

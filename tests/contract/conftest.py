@@ -27,8 +27,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def platform(lab: Backend) -> Platform:
     """The platform with one replica of v1 in blue, which has all the traffic, and nothing in green."""
     # whatever the test before left there has nobody to be polite to
-    for _ in lab.replicas(Slot.GREEN):
-        lab.kill(Slot.GREEN)
+    lab.clear(Slot.GREEN)
     platform = lab.connect()
     start_from(platform, 1)
     return platform
