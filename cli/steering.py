@@ -58,7 +58,7 @@ def undo(
     lab = _lab(where)
     live = live_run(lab)
     if live:
-        if not promoted(live.run.plan, live.events()):
+        if not promoted(live.run.plan, lab.now(live).events()):
             raise UsageError(
                 f"{live.path.name} is under way and has promoted nothing yet, so there is nothing to undo; `labctl abort` ends it"
             )
