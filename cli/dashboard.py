@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 from starlette.applications import Starlette
@@ -27,16 +26,16 @@ from starlette.routing import Route
 from cli.clock import SystemClock
 from cli.following import Following, Sight, State, state_of
 from cli.labs import Lab, lab_on
+from cli.listing import Listing, Shelf
 from cli.own_pages import OwnPages
 from cli.platforms import choose
 from cli.recovery import live_run
 from cli.settings import Settings, settings
 from impact import comparison_page, report, side_by_side
 from impact.comparison import Comparison
-from impact.rundir import RunFolder, list_runs
+from impact.rundir import RunFolder
 from platforms.local.ports import free_ports, require_free
 from strategies.errors import LabError, UsageError
-from strategies.events import Ended
 from strategies.steering import Command
 
 COMMANDS = {
@@ -52,20 +51,13 @@ SHARE = 0.1
 """The part of one processor's time that making a run's page anew may take while nothing but time goes by."""
 
 
-class Shelf(NamedTuple):
-    """A folder of runs, and the lab that they were begun on."""
-
-    runs: Path
-    lab: Lab
-
-
 class Pages:
     """The pages of the runs in `places`, and of those of the comparison in the folder `comparison`."""
 
     def __init__(self, places: Settings, comparison: Path, token: str) -> None:
         clock, chosen = SystemClock(), choose("")
         beside = msgspec.structs.replace(places, home=comparison / "lab", runs=comparison / "runs")
-        self._shelves = (Shelf(places.runs, lab_on(chosen, places, clock)), Shelf(beside.runs, lab_on(chosen, beside, clock)))
+        self._runs = Listing(Shelf(places.runs, lab_on(chosen, places, clock)), Shelf(beside.runs, lab_on(chosen, beside, clock)))
         self._comparison = comparison / "comparison.json"
         self._token = token
         self._nonce = secrets.token_urlsafe()
@@ -90,7 +82,7 @@ class Pages:
 
     async def runs(self, _request: Request) -> Response:
         """The list, newest first."""
-        rows = await run_in_threadpool(self._rows)
+        rows = await run_in_threadpool(self._runs.rows)
         return HTMLResponse(report.render_runs(rows, comparison=self._comparison.is_file(), nonce=self._nonce))
 
     async def comparison(self, _request: Request) -> Response:
@@ -102,18 +94,18 @@ class Pages:
         names = request.query_params.getlist("run")
         if len(names) != 2:
             raise UsageError("two runs stand beside each other: choose exactly two in the list")
-        first, second = (self._find(name)[0] for name in names)
+        first, second = (self._runs.find(name)[0] for name in names)
         rows = await run_in_threadpool(lambda: side_by_side.compare(report.known(first).summary, report.known(second).summary))
         return HTMLResponse(side_by_side.page(rows, linked=True))
 
     async def run(self, request: Request) -> Response:
         """A run's report as it is now."""
-        folder, lab = self._find(request.path_params["run"])
+        folder, lab = self._runs.find(request.path_params["run"])
         return HTMLResponse(await run_in_threadpool(self._page, folder, lab))
 
     async def changes(self, request: Request) -> Response:
         """What the run does now, each second, until the browser leaves or the run ends."""
-        return _stream(self._sights(*self._find(request.path_params["run"])))
+        return _stream(self._sights(*self._runs.find(request.path_params["run"])))
 
     async def list_changes(self, _request: Request) -> Response:
         """A notice whenever a run began, ended or was left behind."""
@@ -124,7 +116,7 @@ class Pages:
         # as bytes, for a header may hold anything
         if not secrets.compare_digest(request.headers.get("x-lab-token", "").encode(), self._token.encode()):
             return PlainTextResponse("this page is from another start of labctl dashboard; load it anew", 403)
-        folder, lab = self._find(request.path_params["run"])
+        folder, lab = self._runs.find(request.path_params["run"])
         return PlainTextResponse(await run_in_threadpool(_steer, request.path_params["command"], folder, lab))
 
     def _page(self, folder: RunFolder, lab: Lab) -> str:
@@ -163,17 +155,10 @@ class Pages:
     async def _news(self) -> AsyncIterator[str]:
         known = None
         while True:
-            rows = await run_in_threadpool(self._rows)
+            rows = await run_in_threadpool(self._runs.rows)
             yield _event("list", {}) if known not in {None, str(rows)} else ": here\n\n"
             known = str(rows)
             await asyncio.sleep(2 * LOOK_EVERY)
-
-    def _find(self, name: str) -> tuple[RunFolder, Lab]:
-        """The run that is named, by its whole name: a path from a browser names nothing else; and its lab."""
-        for shelf in self._shelves:
-            if plan := next((plan for plan in shelf.runs.glob("*/plan.json") if plan.parent.name == name), None):
-                return RunFolder.open(plan.parent), shelf.lab
-        raise UsageError(f"there is no run {name}; `labctl runs` lists them")
 
     def _compared(self) -> str:
         try:
@@ -182,21 +167,7 @@ class Pages:
             raise UsageError(f"there is no {self._comparison}; `labctl compare` makes one, and --comparison names its folder") from error
         except (OSError, msgspec.MsgspecError) as error:
             raise UsageError(f"{self._comparison} cannot be read, or is of another version of the lab ({error})") from error
-        return comparison_page.page(comparison, linked=self._names())
-
-    def _names(self) -> set[str]:
-        return {plan.parent.name for shelf in self._shelves for plan in shelf.runs.glob("*/plan.json")}
-
-    def _rows(self) -> list[dict[str, str]]:
-        rows = []
-        for shelf in self._shelves:
-            for folder in list_runs(shelf.runs):
-                events = folder.events()
-                ended = next((event for event in reversed(events) if isinstance(event, Ended)), None)
-                state = state_of(folder, shelf.lab, events)
-                told = (str(ended.outcome), ended.reason) if ended and state is State.ENDED else (str(state), "")
-                rows.append({"name": folder.path.name, "outcome": told[0], "reason": told[1]})
-        return sorted(rows, key=lambda row: row["name"], reverse=True)
+        return comparison_page.page(comparison, linked=self._runs.names())
 
 
 def serve(port: int, comparison: Path) -> None:

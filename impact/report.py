@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from impact.rundir import RunFolder
 from impact.story import story
 from impact.summary import Summary, summarise
 from impact.userlog import Request, UserLog
+from strategies.errors import StoreRefused
 from strategies.events import AnyEvent, Ended, Looked, StepStarted
 from strategies.judgement import Count
 
@@ -85,7 +87,11 @@ def known(folder: RunFolder) -> Known:
     log.poll()
     # one that was taken up again has a summary of the time before
     last = next((event for event in reversed(events) if isinstance(event, Ended | StepStarted)), None)
-    summary = folder.read_summary() if isinstance(last, Ended) else None
+    summary = None
+    if isinstance(last, Ended):
+        # that of an older release may lack what is told now; the record has it
+        with suppress(StoreRefused):
+            summary = folder.read_summary()
     summary = summary or summarise(folder.run, events, log.requests, environment(folder.run))
     return Known(summary, events, log.requests)
 

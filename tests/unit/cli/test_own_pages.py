@@ -84,6 +84,17 @@ def test_a_run_that_has_ended_has_no_buttons_and_no_token(browser: httpx.Client,
     assert "promoted" in browser.get("/").text
 
 
+def test_a_run_that_cannot_be_read_says_so_and_hides_no_other(browser: httpx.Client, places: Settings) -> None:
+    good, bad = (record(places.runs, carried_out(a_run(version))).path for version in ("v2", "v3"))
+    (bad / "plan.json").write_text("{")
+    for _ in range(2):
+        listed = browser.get("/").text
+        assert "promoted" in listed
+        assert "not readable" in listed
+    assert "is damaged" in browser.get(f"/runs/{bad.name}").text
+    assert browser.get(f"/runs/{good.name}").status_code == 200
+
+
 @pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "版本二"])
 def test_names_are_text_in_what_is_pushed(browser: httpx.Client, places: Settings, name: str) -> None:
     folder = record(places.runs, Recorder(a_run(name)))

@@ -207,6 +207,13 @@ def test_a_run_that_was_killed_has_a_report_of_what_is_known(tmp_path: Path) -> 
     assert "It has not ended, or was killed." in page.text
 
 
+def test_a_run_whose_summary_an_older_release_wrote_has_a_report_too(tmp_path: Path) -> None:
+    folder = record(tmp_path, carried_out(a_run()))
+    (folder.path / "summary.json").write_text('{"id": "of a time before"}')
+
+    assert "canary v1 → v2: promoted" in Page(write_report(folder).read_text()).text
+
+
 def test_load_without_a_rollout_names_one_version(tmp_path: Path) -> None:
     run = msgspec.structs.replace(a_run("v1"), plan=Plan(strategy="load", replicas=2, steps=(Hold(5.0, "constant load"),)))
     _, page = reported(tmp_path, carried_out(run))
