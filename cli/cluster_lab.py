@@ -1,7 +1,6 @@
 """The lab on a cluster, as `cli.labs.Lab` asks for it: a Lease, a record in the cluster, Helm releases and Istio's routes."""
 
 import json
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -10,9 +9,10 @@ from typing import Any
 
 from cli.clock import SystemClock
 from cli.labs import Found, Holder, Serving
+from cli.recorded_runs import RecordedRuns
 from cli.settings import Settings
 from impact.rundir import RunFolder
-from platforms.kubernetes import kind, model_store, prediction_log, routes
+from platforms.kubernetes import kind, model_store, prediction_log, routes, words
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.gateway import Gateway
 from platforms.kubernetes.helm import Helm
@@ -22,9 +22,11 @@ from platforms.kubernetes.platform import KubernetesPlatform
 from platforms.kubernetes.record import Record
 from platforms.kubernetes.settings import KubernetesSettings
 from platforms.kubernetes.tools import Tools
-from strategies.errors import CouldNotRun, LabError, StoreRefused
+from platforms.kubernetes.words import LeasedWords
+from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError
 from strategies.events import AnyEvent, Looked
 from strategies.plan import Release
+from strategies.steering import NOBODY, Command, Control, Nobody
 from strategies.traffic import Slot, Traffic
 
 PATIENCE = 45.0
@@ -63,6 +65,7 @@ class ClusterLab:
         self._cluster = Cluster(self._target.context, clock=clock, patience=PATIENCE)
         self._lease = Lease(self._cluster, self._target.namespace, clock=clock)
         self._record = Record(self._cluster, self._target.namespace)
+        self._runs = RecordedRuns(self._record, places.runs)
         self._gateway = Gateway(self._cluster, self._target.namespace, clock=clock, patience=PATIENCE)
         self._held: Held | None = None
 
@@ -83,30 +86,20 @@ class ClusterLab:
         return Holder(doing=found.doing if found.here else str(found), pid=found.pid if found.here else None) if found else None
 
     def run(self) -> RunFolder | None:
-        """See `cli.labs.Lab`. On another machine than where it began, its folder is made of what the cluster knows."""
-        recorded = self._record.read()
-        if recorded is None:
-            return None
-        machine, _, path = recorded.folder.partition(":")
-        if machine == socket.gethostname() and (Path(path) / "plan.json").exists():
-            folder = RunFolder.open(Path(path))
-        elif (self._places.runs / recorded.run.id / "plan.json").exists():
-            folder = RunFolder.open(self._places.runs / recorded.run.id)
-        else:
-            folder = RunFolder.create(self._places.runs, recorded.run)
-        here = [event for event in folder.events() if not isinstance(event, Looked)]
-        for event in recorded.events:
-            # somebody went on with it elsewhere
-            if event not in here:
-                folder.write(event)
-        return folder
+        """See `cli.labs.Lab`."""
+        return self._runs.current()
+
+    def now(self, folder: RunFolder) -> RunFolder:
+        """See `cli.labs.Lab`."""
+        return self._runs.now(folder)
+
+    def promotion(self) -> RunFolder | None:
+        """See `cli.labs.Lab`."""
+        return self._runs.promotion()
 
     def note_run(self, folder: RunFolder | None) -> None:
         """See `cli.labs.Lab`."""
-        if folder:
-            self._record.write(folder.run, folder.events(), f"{socket.gethostname()}:{folder.path}")
-        else:
-            self._record.forget()
+        self._runs.note(folder)
 
     def record(self, folder: RunFolder, event: AnyEvent) -> None:
         """See `cli.labs.Lab`."""
@@ -114,6 +107,18 @@ class ClusterLab:
             if self._held:
                 self._held.check()
             self.note_run(folder)
+
+    def control(self, folder: RunFolder) -> Control:  # noqa: ARG002  the lease is the lab's, whatever run is carried out under it
+        """See `cli.labs.Lab`."""
+        return LeasedWords(self._cluster, self._target.namespace, self._held) if self._held else Nobody()
+
+    def ask(self, command: Command) -> None:
+        """See `cli.labs.Lab`."""
+        # a person who hears nothing asks again
+        cluster = self._cluster.impatient()
+        if Record(cluster, self._target.namespace).read() is None:
+            raise UsageError(NOBODY)
+        words.leave(cluster, self._target.namespace, command, clock=self._clock)
 
     def serving(self) -> Serving | None:
         """See `cli.labs.Lab`."""
@@ -157,7 +162,7 @@ class ClusterLab:
 
     def stop(self) -> None:
         """See `cli.labs.Lab`. No rollout starts a cluster, so none ends one."""
-        self._record.forget()
+        self._runs.note(None)
 
     def connect(self, timeout: float, note: Callable[[str], None]) -> ConnectedCluster:
         """See `cli.labs.Lab`."""

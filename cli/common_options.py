@@ -1,6 +1,7 @@
-"""The options that every strategy has, written once: `with_common` gives a command's function those of `Common` beside its own.
+"""Options that several commands have, written once: `Where` is for all that talk to a lab, `Common` for every strategy.
 
-Typer reads a function's signature, so the signature is put together: a strategy's own options first, then the common ones.
+`with_common` gives a command's function those of its first argument beside its own. Typer reads a function's signature, so
+the signature is put together: the command's own options first, then the common ones.
 """
 
 import inspect
@@ -14,7 +15,7 @@ from typer.models import OptionInfo
 
 from cli.live import Talk
 from cli.parameters import duration
-from cli.platforms import PlatformOption
+from cli.platforms import Chosen, ContextOption, NamespaceOption, PlatformOption, choose
 from strategies.errors import UsageError
 from strategies.run import JudgeOptions, LoadOptions
 
@@ -33,7 +34,24 @@ class Drift(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Common:
+class Where:
+    """Which lab a command talks to; what is left out is told by LAB_ variables, else by `labctl.toml`."""
+
+    platform: PlatformOption = ""
+    context: ContextOption = ""
+    namespace: NamespaceOption = ""
+
+    def chosen(self, *, port: int = 0) -> Chosen:
+        """The platform, with all its settings; `port` is the gateway's on this machine, 0 if it was not given.
+
+        Raises:
+            UsageError: there is no such platform, or its settings make no sense.
+        """
+        return choose(self.platform, self.context, self.namespace, port=port)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common(Where):
     """What a person may choose for any strategy; durations are seconds, margin and detect are points of a ratio in percent."""
 
     to: Annotated[str, typer.Option(help="The version to roll out.")] = "v2"
@@ -52,7 +70,6 @@ class Common:
     port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port where no lab runs yet; 0 for a free one.")] = 0
     force: Annotated[bool, typer.Option("--force", help="Roll out what is stable already beside itself: an A/A run.")] = False
     supersede: Annotated[bool, typer.Option("--supersede", help="End a rollout that is under way first, instead of being refused.")] = False
-    platform: PlatformOption = ""
     on_drift: Annotated[
         Drift, typer.Option(help="When somebody else changes the routes on a cluster: stop and go back, or reclaim them and go on.")
     ] = Drift.STOP
@@ -81,19 +98,20 @@ class Common:
 
 
 def with_common(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose function takes `common: Common` as its first argument, with all of its fields as options."""
-    hints = get_type_hints(Common, include_extras=True)
-    kind = inspect.Parameter.KEYWORD_ONLY
-    common = [inspect.Parameter(field.name, kind, default=field.default, annotation=hints[field.name]) for field in fields(Common)]
-    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    """A command whose function takes `Where` or `Common` as its first argument, with all of its fields as options."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    first, *own = inspect.signature(command, eval_str=True).parameters.values()
+    group: type[Where] = first.annotation
+    hints = get_type_hints(group, include_extras=True)
+    common = [inspect.Parameter(field.name, keyword, default=field.default, annotation=hints[field.name]) for field in fields(group)]
 
     def wrapped(**options: Any) -> None:
         chosen = {parameter.name: options.pop(parameter.name) for parameter in common}
-        command(Common(**chosen), **options)
+        command(group(**chosen), **options)
 
     wrapped.__name__ = command.__name__
     wrapped.__doc__ = command.__doc__
-    signature = inspect.Signature([*(parameter.replace(kind=kind) for parameter in own), *common])
+    signature = inspect.Signature([*(parameter.replace(kind=keyword) for parameter in own), *common])
     wrapped.__signature__ = signature  # type: ignore[attr-defined]  # what inspect.signature reads first
     wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in signature.parameters.values()}
     return wrapped

@@ -25,7 +25,6 @@ from cli.labs import Lab, lab_on
 from cli.platforms import choose
 from cli.recovery import live_run
 from cli.settings import Settings, settings
-from cli.steering import ask
 from impact import report
 from impact.rundir import RunFolder, list_runs
 from platforms.local.ports import free_ports, require_free
@@ -86,7 +85,7 @@ class Pages:
             raise UsageError(f"{folder.path.name} is not under way, so there is nothing to {name}")
         command = COMMANDS[name]
         if command:
-            ask(command, self._lab)
+            self._lab.ask(command)
         else:
             _abort(self._lab)
         return PlainTextResponse(f"asked to {name}")

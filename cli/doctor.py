@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from cli.platforms import KIND, LOCAL, ContextOption, PlatformOption, choose
+from cli.common_options import Where, with_common
+from cli.platforms import KIND, LOCAL
 
 
+@with_common
 def doctor(
+    where: Where,
     install: Annotated[bool, typer.Option("--install", help="Get Prometheus if it is missing, without root.")] = False,
-    platform: PlatformOption = "",
-    context: ContextOption = "",
 ) -> None:
     """Say what this machine lacks and how to get it; changes nothing unless asked."""
     from platforms.kubernetes import doctor as cluster
@@ -19,7 +20,7 @@ def doctor(
     from platforms.local.prometheus_binary import find
     from platforms.local.prometheus_binary import install as install_prometheus
 
-    chosen = choose(platform, context).name
+    chosen = where.chosen().name
     if install and find() is None:
         install_prometheus(lambda text: print(text, file=sys.stderr))
     found = local.checks() if chosen == LOCAL else (*local.checks(), *cluster.checks(kind=chosen == KIND))

@@ -6,24 +6,23 @@ from typing import Annotated
 
 import typer
 
+from cli.common_options import Where, with_common
 from cli.labs import lab_on
-from cli.platforms import ContextOption, NamespaceOption, PlatformOption, choose
 from cli.settings import settings
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
+@with_common
 def up(
+    where: Where,
     version: Annotated[str, typer.Option(help="The version to serve first.")] = "v1",
     replicas: Annotated[int, typer.Option(min=1, help="How many replicas all the traffic needs.")] = 2,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's loopback port; 0 for a free one, on kind for 8080.")] = 0,
-    platform: PlatformOption = "",
-    context: ContextOption = "",
-    namespace: NamespaceOption = "",
     as_json: Json = False,
 ) -> None:
     """Start a lab: the model API behind a proxy, watched by Prometheus. A second call changes nothing."""
-    chosen = choose(platform, context, namespace, port=port)
+    chosen = where.chosen(port=port)
     if chosen.kubernetes:
         from cli.cluster_up import up_on_cluster
 
@@ -64,9 +63,10 @@ def _up_here(*, version: str, replicas: int, port: int, as_json: bool) -> None:
             print(f"  {name:<11}{urls[name]}")
 
 
-def down(platform: PlatformOption = "", context: ContextOption = "", namespace: NamespaceOption = "") -> None:
+@with_common
+def down(where: Where) -> None:
     """End the lab and everything that it runs; the runs and the models stay."""
-    chosen = choose(platform, context, namespace)
+    chosen = where.chosen()
     if chosen.kubernetes:
         from cli.cluster_up import down_on_cluster
 
@@ -88,10 +88,9 @@ def _down_here() -> None:
     print("down; nothing is left running")
 
 
+@with_common
 def status(
-    platform: PlatformOption = "",
-    context: ContextOption = "",
-    namespace: NamespaceOption = "",
+    where: Where,
     watching: Annotated[bool, typer.Option("--watch", help="Follow the rollout that runs to its end; the exit code is its own.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -99,7 +98,7 @@ def status(
     from cli.clock import SystemClock
     from cli.status import tell
 
-    lab = lab_on(choose(platform, context, namespace), settings(), SystemClock())
+    lab = lab_on(where.chosen(), settings(), SystemClock())
     if watching:
         from cli.watching import watch
 

@@ -8,6 +8,7 @@ import msgspec
 
 from strategies.events import AnyEvent
 from strategies.platform import Platform as Verbs
+from strategies.steering import Command, Control
 from strategies.traffic import Slot, Traffic
 
 if TYPE_CHECKING:
@@ -79,10 +80,26 @@ class Lab(Protocol):
         """The run that changes it: alive while somebody holds it, else left behind."""
 
     def note_run(self, folder: "RunFolder | None") -> None:
-        """Write down whose run changes it, or that none does."""
+        """Write down whose run changes it, or that none does any more."""
 
     def record(self, folder: "RunFolder", event: AnyEvent) -> None:
         """Keep an event, which is on disk in `folder` already, with the lab."""
+
+    def now(self, folder: "RunFolder") -> "RunFolder":
+        """The folder of a run with all that the lab knows of it by now: one that runs elsewhere grows there."""
+
+    def control(self, folder: "RunFolder") -> Control:
+        """Where words for the run come in. Asked for by the one who changes the lab, and before it names the run: none is lost then."""
+
+    def ask(self, command: Command) -> None:
+        """Leave a word for the rollout that is under way, wherever it runs.
+
+        Raises:
+            UsageError: none is.
+        """
+
+    def promotion(self) -> "RunFolder | None":
+        """The last run on it if that was promoted, wherever it ran; None if this machine's runs tell of it as well."""
 
     def serving(self) -> Serving | None:
         """What users get; None if no lab is there.

@@ -5,20 +5,21 @@ from typing import Annotated
 
 import typer
 
+from cli.common_options import Where, with_common
 from cli.labs import lab_on
 from cli.parameters import duration
-from cli.platforms import PlatformOption, choose
 from cli.settings import settings
 from strategies.errors import CouldNotRun
 
 
+@with_common
 def load(
+    where: Where,
     rate: Annotated[float, typer.Option(min=0.001, help="Requests per second of all users.")] = 50.0,
     seconds: Annotated[float, typer.Option("--for", parser=duration, metavar="DURATION", help="How long.")] = 30.0,
     shape: Annotated[str, typer.Option(help="How the rate moves: constant, steps, ramp or spike.")] = "constant",
     users: Annotated[int, typer.Option(min=1, help="How many users share the requests.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the users' schedule.")] = 1,
-    platform: PlatformOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False,
 ) -> None:
     """Put load on the lab that runs, without a rollout."""
@@ -36,7 +37,7 @@ def load(
         raise typer.BadParameter(f"{shape!r} is no shape; take constant, steps, ramp or spike")
     places, clock, display = settings(), SystemClock(), Display()
     clock.say = display.say
-    lab = lab_on(choose(platform), places, clock)
+    lab = lab_on(where.chosen(), places, clock)
     with clock.listening(), lab.exclusive("labctl load"):
         end_dead_run(lab, places, clock, display)
         found = lab.serving()

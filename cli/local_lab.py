@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.clock import SystemClock
+from cli.file_control import FileControl, leave
 from cli.labs import Found, Holder, Serving
 from cli.lock import exclusive, held, read_holder
 from cli.session import require_version
@@ -16,9 +17,10 @@ from platforms.local import lab as local
 from platforms.local.envoy_admin import EnvoyAdmin
 from platforms.local.platform import LocalPlatform
 from platforms.local.state import Lab, StateFile
-from strategies.errors import CouldNotRun, ToolFailed
+from strategies.errors import CouldNotRun, ToolFailed, UsageError
 from strategies.events import AnyEvent
 from strategies.plan import Release
+from strategies.steering import NOBODY, Command
 from strategies.traffic import Slot, Traffic
 
 START_TIMEOUT = 60.0
@@ -55,6 +57,25 @@ class LocalLab:
 
     def record(self, folder: RunFolder, event: AnyEvent) -> None:
         """See `cli.labs.Lab`. The folder is on the lab's own machine, which is enough."""
+
+    def now(self, folder: RunFolder) -> RunFolder:
+        """See `cli.labs.Lab`. It is written in this very folder."""
+        return folder
+
+    def control(self, folder: RunFolder) -> FileControl:
+        """See `cli.labs.Lab`."""
+        return FileControl(folder.control)
+
+    def ask(self, command: Command) -> None:
+        """See `cli.labs.Lab`."""
+        folder = self.run() if self.holder() else None
+        if folder is None:
+            raise UsageError(NOBODY)
+        leave(folder.control, command)
+
+    def promotion(self) -> RunFolder | None:
+        """See `cli.labs.Lab`. All runs on it are this machine's."""
+        return None
 
     def serving(self) -> Serving | None:
         """See `cli.labs.Lab`."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 
+from cli.common_options import Where
 from cli.labs import lab_on
 from cli.live import Display, Talk
-from cli.platforms import choose
 from cli.settings import Settings, settings
 from strategies.errors import Interrupted, LabError, UsageError
 from strategies.events import Ended, Outcome
@@ -42,6 +42,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         force: the version may be stable already.
         supersede: a rollout that is under way is ended first.
         talk: how much is said while it runs.
+        where: the lab.
         reclaim: what somebody else changes in the routes is taken back on the way forward too.
     """
 
@@ -55,7 +56,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
     supersede: bool = False
     talk: Talk = Talk.NORMAL
-    platform: str = ""
+    where: Where = Where()
     reclaim: bool = False
 
 
@@ -76,7 +77,7 @@ def perform(asked: Asked, *, as_json: bool) -> None:
     places, clock = settings(), SystemClock()
     display = Display(asked.talk)
     clock.say = display.say
-    lab = lab_on(choose(asked.platform), places, clock, reclaim=asked.reclaim)
+    lab = lab_on(asked.where.chosen(), places, clock, reclaim=asked.reclaim)
     with clock.listening(), ExitStack() as held:
         ended = end_live_holder(lab, clock, display) if asked.supersede else True
         held.enter_context(lab.exclusive(f"labctl {' '.join(sys.argv[1:])}", take_over=not ended))
@@ -101,7 +102,7 @@ def print_plan(asked: Asked, *, as_json: bool) -> None:
     """Print what would be done, and the routes of each change; nothing is touched."""
     from cli.clock import SystemClock
 
-    lab = lab_on(choose(asked.platform), settings(), SystemClock())
+    lab = lab_on(asked.where.chosen(), settings(), SystemClock())
     plan = asked.plan(stable_now(lab.serving(), asked.from_version))
     if as_json:
         routes = [lab.routes(step.traffic) for step in plan.steps if isinstance(step, Route)]

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.common_options import Where, with_common
 from cli.labs import lab_on
-from cli.platforms import PlatformOption, choose
 from cli.settings import Settings, settings
-from cli.steering import ask
 from strategies.errors import Interrupted, UsageError
 from strategies.steering import Command
 
@@ -28,7 +27,8 @@ HOLDER_DEADLINE = 90.0
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")]
 
 
-def resume(platform: PlatformOption = "", as_json: Json = False) -> None:
+@with_common
+def resume(where: Where, as_json: Json = False) -> None:
     """Go on with a paused rollout, or with one whose labctl died, from the step that it was in."""
     from cli.clock import SystemClock
     from cli.live import Display
@@ -37,9 +37,9 @@ def resume(platform: PlatformOption = "", as_json: Json = False) -> None:
 
     places, clock, display = settings(), SystemClock(), Display()
     clock.say = display.say
-    lab = lab_on(choose(platform), places, clock)
+    lab = lab_on(where.chosen(), places, clock)
     if live_run(lab):
-        ask(Command.RESUME, lab)
+        lab.ask(Command.RESUME)
         print("asked to go on as planned")
         return
     with clock.listening(), lab.exclusive("labctl resume"):
@@ -53,7 +53,8 @@ def resume(platform: PlatformOption = "", as_json: Json = False) -> None:
     raise typer.Exit(3 if summary.exit_code is None else summary.exit_code)
 
 
-def abort(platform: PlatformOption = "", as_json: Json = False) -> None:
+@with_common
+def abort(where: Where, as_json: Json = False) -> None:
     """End a rollout, live or left behind: back to stable before promotion, on to its end after it."""
     from cli.clock import SystemClock
     from cli.live import Display
@@ -63,7 +64,7 @@ def abort(platform: PlatformOption = "", as_json: Json = False) -> None:
 
     places, clock, display = settings(), SystemClock(), Display()
     clock.say = display.say
-    lab = lab_on(choose(platform), places, clock)
+    lab = lab_on(where.chosen(), places, clock)
     with clock.listening():
         folder = lab.run()
         if folder is None:

@@ -187,7 +187,7 @@ def _carry_out(common: Common, plan: Callable[[Stable], Plan], load: LoadOptions
         force=common.force,
         supersede=common.supersede,
         talk=common.talk(),
-        platform=common.platform,
+        where=common,
         reclaim=common.on_drift is Drift.RECLAIM,
     )
     if common.dry_run:

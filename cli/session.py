@@ -11,7 +11,6 @@ from cli.labs import Lab
 from cli.live import Display
 from cli.metering import meter
 from cli.settings import Settings
-from cli.steering import FileControl
 from cli.users import PreviewUsers, Users
 from impact.environment import environment
 from impact.exposition import Exposition
@@ -40,9 +39,12 @@ class Journal:
     def write(self, event: AnyEvent) -> None:
         """See `strategies.engine.Journal`."""
         self._folder.write(event)
-        self._lab.record(self._folder, event)
-        for show in self._watchers:
-            show(event)
+        try:
+            self._lab.record(self._folder, event)
+        finally:
+            # what the lab cannot take is seen and read here all the same
+            for show in self._watchers:
+                show(event)
 
 
 def require_version(store: Path, version: str, option: str) -> None:
@@ -76,6 +78,8 @@ def carry_out(
     run, events = folder.run, folder.events()
     exposition = Exposition(run, folder.requests, events)
     journal = Journal(folder, lab, display.show, exposition.show)
+    # before the lab names the run: a word that is left from then on is heard
+    control = lab.control(folder)
     lab.note_run(folder)
     platform = lab.connect(run.timeout, lambda text: journal.write(Noted(at=clock.now(), text=text)))
     log = UserLog(folder.requests)
@@ -102,7 +106,7 @@ def carry_out(
         clock=clock,
         timeout=run.timeout,
         promoted=promoted(run.plan, events),
-        control=FileControl(folder.control),
+        control=control,
     )
     with (
         _logging_to(folder.path / "labctl.log"),

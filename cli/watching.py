@@ -45,7 +45,7 @@ def watch(lab: Lab) -> int:
                 # asked before the events are read: what a labctl wrote before it let go is read for certain
                 alive = lab.holder() is not None
                 # one that runs elsewhere is known by what the lab keeps of it
-                folder = lab.run() or folder
+                folder = lab.now(folder)
                 events = folder.events()
                 for event in events[shown:]:
                     display.show(event)

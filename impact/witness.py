@@ -174,7 +174,8 @@ class UsersWitness:
     def _prediction_log(self, since: datetime) -> PredictionLog:
         if not self._predictions:
             raise WitnessLost(
-                "this lab keeps no prediction log, and what each version said is not known without it; use one made by `labctl up`"
+                "the prediction log cannot be read from here, and what each version said is not known without it; use a lab made by "
+                "`labctl up`, and on a cluster that is not its own set LAB_DATABASE_ADDRESS"
             )
         return PredictionLog(self._predictions, since.timestamp())
 

@@ -9,7 +9,7 @@ interruption leaves the rest to be completed.
 import logging
 from typing import Protocol
 
-from strategies.errors import CouldNotRun, Interrupted, LabError
+from strategies.errors import CouldNotRun, Interrupted, LabError, TakenOver
 from strategies.events import AnyEvent, Ended, Noted, Outcome, StepEnded, StepStarted
 from strategies.judgement import Judgement, Verdict
 from strategies.judging import Judging
@@ -122,6 +122,9 @@ class Engine:
                 # whatever it is: as long as a step of the way out is not done, users may be where they should not be
                 if not isinstance(error, LabError):
                     logging.exception("a step of the way out failed in a way that nobody foresaw")
+                if isinstance(error, TakenOver):
+                    # whoever has the rollout now brings it to its end
+                    return "; ".join(title(step) for _, step, _ in remaining)
                 if self._clock.monotonic() >= deadline:
                     self._note(f"gave up after {self._timeout:g} s: {error}")
                     return "; ".join(title(step) for _, step, _ in remaining)

@@ -4,6 +4,7 @@ LabError                  a sentence that says what is wrong and what to do
 ├── UsageError        2   wrong arguments, an unknown version, nothing to do
 ├── CouldNotRun       3   the lab could not do it, or could not tell
 │   ├── LockHeld          another rollout runs; its holder is named
+│   │   └── TakenOver     it goes on with this very rollout, which is no longer ours
 │   ├── ToolFailed        a program failed: its command and the tail of its stderr
 │   ├── NotReady          a deadline passed; why, in the server's own words
 │   ├── CapacityMissing   too few ready replicas for the weight
@@ -32,6 +33,10 @@ class CouldNotRun(LabError):
 
 class LockHeld(CouldNotRun):
     """Another rollout runs; the sentence names its holder."""
+
+
+class TakenOver(LockHeld):
+    """Somebody has taken this rollout over and brings it to its end, so nothing is left to do here."""
 
 
 class ToolFailed(CouldNotRun):

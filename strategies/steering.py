@@ -1,6 +1,6 @@
 """What a person asks of a rollout while it runs: pause, go on, promote. Asking to end it is a signal, as anywhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Protocol
 
@@ -18,11 +18,25 @@ class Command(StrEnum):
     """The same for this and for all that come after it."""
 
 
+NOBODY = "no rollout is under way, so there is nothing to steer; `labctl status` shows what runs"
+"""What a word for nobody is answered with."""
+
+
+def known(words: Iterable[str]) -> tuple[Command, ...]:
+    """The commands among some words; another release of the lab may have left others."""
+    commands = {command.value: command for command in Command}
+    return tuple(commands[word] for word in words if word in commands)
+
+
 class Control(Protocol):
     """Where persons leave their words."""
 
     def take(self) -> tuple[Command, ...]:
-        """What was asked since the last time, oldest first."""
+        """What was asked since the last time, oldest first; each word once, and none that was left for a rollout before.
+
+        Raises:
+            TakenOver: the rollout is not ours any more.
+        """
 
 
 class Nobody:

@@ -6,12 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import psutil
 import pytest
 
 from tests import postgresql
+
+if TYPE_CHECKING:
+    from tests.cluster.lab import ClusterLab
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +66,23 @@ def postgresql_server() -> Iterator[postgresql.Server]:
         missing("PostgreSQL's server is not installed here: install Debian's package postgresql")
     with postgresql.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cluster_lab(tmp_path_factory: pytest.TempPathFactory, store: Path) -> "Iterator[ClusterLab]":
+    """A lab on a kind cluster, one for all tests that need one; with LAB_KEEP_CLUSTER=1 it stays, and the next run goes on with it."""
+    from tests.cluster.lab import ClusterLab  # noqa: PLC0415  tests without a cluster need not wait for its client
+
+    lab, kept = ClusterLab(tmp_path_factory.mktemp("cluster"), store), bool(os.environ.get("LAB_KEEP_CLUSTER"))
+    if not kept:
+        lab.end()
+    try:
+        lab.up()
+        yield lab
+    finally:
+        if not kept:
+            lab.end()
+    assert kept or lab.containers() == []
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

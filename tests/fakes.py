@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import NamedTuple
 
-from strategies.errors import CouldNotRun, Interrupted, StoreRefused, ToolFailed, WitnessLost
+from strategies.errors import CouldNotRun, Interrupted, StoreRefused, TakenOver, ToolFailed, WitnessLost
 from strategies.events import AnyEvent, ObjectiveSet, Witnessed
 from strategies.judgement import Judgement, Verdict
 from strategies.plan import Release, Replace, Replacement, Subject
@@ -307,15 +307,22 @@ class FakeWitness:
 
 
 class Words:
-    """Implements `strategies.steering.Control`: `say` is what a person does in another terminal."""
+    """Implements `strategies.steering.Control`: `say` is what a person does in another terminal.
+
+    Attributes:
+        taken_over: the rollout is somebody else's now.
+    """
 
     def __init__(self) -> None:
         self._said: list[Command] = []
+        self.taken_over = False
 
     def say(self, *commands: Command) -> None:
         self._said += commands
 
     def take(self) -> tuple[Command, ...]:
+        if self.taken_over:
+            raise TakenOver("labctl abort (pid 1 on elsewhere) has taken this rollout over")
         said, self._said = tuple(self._said), []
         return said
 

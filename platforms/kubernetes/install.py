@@ -86,22 +86,23 @@ def _load(tools: Tools, settings: KubernetesSettings, name: str, files: tuple[st
 
 
 def _rest(tools: Tools, cluster: Cluster, settings: KubernetesSettings, store: Path) -> None:
-    _namespace(cluster, settings)
-    lab_release.ensure(tools, settings)
+    own = _namespace(cluster, settings)
+    lab_release.ensure(tools, settings, own=own, outside=kind.networks(tools, settings.cluster) if settings.cluster else ())
     _gateway(tools, settings)
     model_store.fill(tools, cluster, settings, store)
 
 
-def _namespace(cluster: Cluster, settings: KubernetesSettings) -> None:
-    """Have the namespace. One that is there already is somebody else's or made by us before: neither is changed."""
+def _namespace(cluster: Cluster, settings: KubernetesSettings) -> bool:
+    """Have the namespace; whether it is ours. One that is there already is somebody else's or made by us before: neither is changed."""
     path = f"/api/v1/namespaces/{settings.namespace}"
-    if cluster.get(path) is not None:
-        return
+    if found := cluster.get(path):
+        return bool(MADE_BY.items() <= found["metadata"].get("labels", {}).items())
     labels = {**MADE_BY, "pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
     try:
         cluster.apply(path, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": settings.namespace, "labels": labels}})
     except ApiRefused as error:
         raise CouldNotRun(f"namespace {settings.namespace} cannot be made ({error.said}); have it made for you, or name another") from error
+    return True
 
 
 def _gateway(tools: Tools, settings: KubernetesSettings) -> None:

@@ -7,6 +7,7 @@ if it has the mark that is left after everything in it was made. One without the
 import json
 import re
 from contextlib import suppress
+from ipaddress import ip_interface
 
 import msgspec
 import psutil
@@ -57,6 +58,18 @@ def published(tools: Tools, cluster: str) -> Ports | None:
             f"there is a kind cluster {cluster} that this lab did not make; it is left alone, so give the lab another name with LAB_CLUSTER"
         )
     return ports
+
+
+def networks(tools: Tools, cluster: str) -> tuple[str, ...]:
+    """The networks in which docker has the node, such as 172.18.0.0/16: by them this machine's requests reach the node ports.
+
+    Raises:
+        ToolFailed: there is no such node.
+    """
+    found = json.loads(tools.run("docker", "inspect", "--format", "{{json .NetworkSettings.Networks}}", _node(cluster), timeout=30.0))
+    addresses = [(one.get("IPAddress"), one.get("IPPrefixLen")) for one in found.values()]
+    addresses += [(one.get("GlobalIPv6Address"), one.get("GlobalIPv6PrefixLen")) for one in found.values()]
+    return tuple(sorted(str(ip_interface(f"{address}/{length}").network) for address, length in addresses if address))
 
 
 def others(tools: Tools, cluster: str) -> tuple[str, ...]:

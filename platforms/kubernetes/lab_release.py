@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ READY_SECONDS = 300
 Json = dict[str, Any]
 
 
-def values(settings: KubernetesSettings) -> Json:
-    """The values of the release. Node ports are fixed only where kind publishes them."""
-    given: Json = {"grafana": {"enabled": settings.grafana}}
+def values(settings: KubernetesSettings, *, own: bool, outside: Sequence[str] = ()) -> Json:
+    """The values of the release. Node ports are fixed only where kind publishes them.
+
+    `own` says that nobody else uses the namespace; `outside` are the networks that the node ports are for.
+    """
+    given: Json = {"grafana": {"enabled": settings.grafana}, "networkPolicy": {"defaultDeny": own, "outside": list(outside)}}
     if not settings.cluster:
         for part in ("prometheus", "store", "database", "grafana"):
             given.setdefault(part, {})["nodePort"] = None
@@ -28,18 +32,20 @@ def values(settings: KubernetesSettings) -> Json:
 
 def images(tools: Tools, settings: KubernetesSettings) -> tuple[str, ...]:
     """The images that the release asks the node for."""
-    rendered = tools.run("helm", "template", NAME, str(CHART), "--values", "-", given=json.dumps(values(settings)), timeout=60.0)
+    rendered = tools.run("helm", "template", NAME, str(CHART), "--values", "-", given=json.dumps(values(settings, own=True)), timeout=60.0)
     found = (line.partition("image:")[2].strip() for line in rendered.splitlines() if line.strip().startswith("image:"))
     return tuple(sorted(set(found)))
 
 
-def ensure(tools: Tools, settings: KubernetesSettings) -> None:
+def ensure(tools: Tools, settings: KubernetesSettings, *, own: bool, outside: Sequence[str]) -> None:
     """Have it installed and ready; nothing is touched if it is, as no revision is to be made for nothing.
+
+    For `own` and `outside` see `values`.
 
     Raises:
         ToolFailed: helm failed, or a part was not ready in time.
     """
-    wanted = f"content {_digest(settings)}"
+    wanted = f"content {_digest(given := values(settings, own=own, outside=outside))}"
     found = _status(tools, settings)
     if found.get("status") == "deployed" and found.get("description") == wanted:
         return
@@ -48,7 +54,7 @@ def ensure(tools: Tools, settings: KubernetesSettings) -> None:
     tools.run(
         *("helm", "upgrade", NAME, str(CHART), "--install", "--values", "-", "--description", wanted),
         *("--wait", "--timeout", f"{READY_SECONDS}s", *where(settings)),
-        given=json.dumps(values(settings)),
+        given=json.dumps(given),
         timeout=READY_SECONDS + 60.0,
     )
 
@@ -79,8 +85,8 @@ def _status(tools: Tools, settings: KubernetesSettings) -> Json:
         raise
 
 
-def _digest(settings: KubernetesSettings) -> str:
-    digest = hashlib.sha256(json.dumps(values(settings), sort_keys=True).encode())
+def _digest(given: Json) -> str:
+    digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode())
     for path in _files(CHART):
         digest.update(f"\0{path.relative_to(CHART).as_posix()}\0".encode())
         digest.update(path.read_bytes())

@@ -19,7 +19,7 @@ import msgspec
 import psutil
 
 from platforms.kubernetes.client import ApiRefused, Cluster
-from strategies.errors import LabError, LockHeld, ToolFailed
+from strategies.errors import LabError, LockHeld, TakenOver, ToolFailed
 from strategies.waiting import Clock
 
 Json = dict[str, Any]
@@ -84,10 +84,11 @@ class Held:
         """Return if it is ours still.
 
         Raises:
-            LockHeld: somebody took it over, or it could not be renewed for so long that somebody may have.
+            TakenOver: somebody took it over.
+            LockHeld: it could not be renewed for so long that somebody may have.
         """
         if self._taken_by:
-            raise LockHeld(f"{self._taken_by} has taken this rollout over, so nothing more is written by this one")
+            raise TakenOver(f"{self._taken_by} has taken this rollout over, so nothing more is written by this one")
         if self._clock.monotonic() - self._renewed > STOP_AFTER:
             raise LockHeld(f"the lease could not be renewed for {STOP_AFTER:g} s, so somebody else may have taken the rollout over")
 
@@ -105,12 +106,17 @@ class Lease:
 
     def __init__(self, cluster: Cluster, namespace: str, *, clock: Clock) -> None:
         self._cluster = cluster
-        self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._path = self.path(namespace)
         self._clock = clock
+
+    @staticmethod
+    def path(namespace: str) -> str:
+        """Where the API server has it."""
+        return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{NAME}"
 
     def holder(self) -> Holder | None:
         """Who holds it and may still write; None if nobody does."""
-        found = _holder(self._cluster.get(f"{self._collection}/{NAME}"))
+        found = holder_of(self._cluster.get(self._path))
         return found if found and found.alive(self._clock.now()) else None
 
     @contextmanager
@@ -133,51 +139,62 @@ class Lease:
 
     def _acquire(self, doing: str, *, take_over: bool) -> tuple[str, int]:
         mine = identity()
-        lease = self._cluster.get(f"{self._collection}/{NAME}")
-        holder = _holder(lease)
+        lease = self._cluster.get(self._path)
+        holder = holder_of(lease)
         if holder and holder.alive(self._clock.now()) and not take_over:
             raise LockHeld(f"{holder} changes this lab now; wait until it ends, or end it with `labctl abort`")
-        generation = _generation(lease) + 1
+        generation = generation_of(lease) + 1
         wanted = self._lease(mine, doing, generation)
         try:
             if lease is None:
-                self._cluster.create(self._collection, wanted)
+                self._cluster.create(self._path.rpartition("/")[0], wanted)
             else:
                 wanted["metadata"]["resourceVersion"] = lease["metadata"]["resourceVersion"]
-                self._cluster.replace(f"{self._collection}/{NAME}", wanted)
+                self._cluster.replace(self._path, wanted)
         except ApiRefused as error:
             if error.status != 409:
                 raise
-            winner = _holder(self._cluster.get(f"{self._collection}/{NAME}"))
+            winner = holder_of(self._cluster.get(self._path))
             if winner is None or winner.identity != mine:
                 raise LockHeld(f"{winner or 'somebody'} was quicker to change this lab; wait until it ends") from error
         return mine, generation
 
     def _renew(self, mine: str, held: Held, ended: threading.Event) -> None:
-        cluster = self._cluster.impatient()
-        while not ended.wait(RENEW_EVERY):
-            began = self._clock.monotonic()
+        cluster, wait = self._cluster.impatient(), RENEW_EVERY
+        while not ended.wait(wait):
+            began, wait = self._clock.monotonic(), RENEW_EVERY
             try:
-                lease = cluster.get(f"{self._collection}/{NAME}")
-                holder = _holder(lease)
+                lease = cluster.get(self._path)
+                holder = holder_of(lease)
                 if lease is None or holder is None or holder.identity != mine or holder.generation != held.generation:
                     held.taken(str(holder or "somebody who removed the lease"))
                     return
                 lease["spec"]["renewTime"] = self._now()
-                cluster.replace(f"{self._collection}/{NAME}", lease)
+                cluster.replace(self._path, lease)
                 held.renewed(began)
+            except ApiRefused as error:
+                # somebody left a word in between
+                wait = 0.0 if error.status == 409 else RENEW_EVERY
             except ToolFailed:
                 # the next time decides, and before the lease runs out `check` does
                 continue
 
     def _release(self, mine: str) -> None:
         """Leave it to the next; the number stays. One who cannot release it lets it run out."""
+        cluster = self._cluster.impatient()
         with suppress(LabError):
-            lease = self._cluster.impatient().get(f"{self._collection}/{NAME}")
-            holder = _holder(lease)
-            if lease and holder and holder.identity == mine:
+            while True:
+                lease = cluster.get(self._path)
+                holder = holder_of(lease)
+                if lease is None or holder is None or holder.identity != mine:
+                    return
                 lease["spec"]["holderIdentity"] = ""
-                self._cluster.impatient().replace(f"{self._collection}/{NAME}", lease)
+                try:
+                    cluster.replace(self._path, lease)
+                except ApiRefused as error:
+                    # somebody left a word in between
+                    if error.status != 409:
+                        raise
 
     def _lease(self, mine: str, doing: str, generation: int) -> Json:
         now = self._now()
@@ -203,11 +220,12 @@ def identity() -> str:
     return f"{socket.gethostname()}/{os.getpid()}/{psutil.Process().create_time():.2f}"
 
 
-def _generation(lease: Json | None) -> int:
+def generation_of(lease: Json | None) -> int:
+    """The number of a Lease's last holding; 0 before the first."""
     return int((lease or {}).get("spec", {}).get("leaseTransitions") or 0)
 
 
-def _holder(lease: Json | None) -> Holder | None:
+def holder_of(lease: Json | None) -> Holder | None:
     """Who a Lease names, alive or not."""
     spec = (lease or {}).get("spec", {})
     if lease is None or not spec.get("holderIdentity"):
@@ -216,6 +234,6 @@ def _holder(lease: Json | None) -> Holder | None:
     return Holder(
         identity=str(spec["holderIdentity"]),
         doing=str((lease["metadata"].get("annotations") or {}).get(_DOING, "somebody")),
-        generation=_generation(lease),
+        generation=generation_of(lease),
         until=renewed + timedelta(seconds=int(spec.get("leaseDurationSeconds") or LEASE_SECONDS)),
     )

@@ -23,10 +23,10 @@ def url(cluster: Cluster, settings: KubernetesSettings) -> str:
     Raises:
         ToolFailed: the cluster does not answer, or does not show the password.
     """
-    if not settings.cluster:
+    if not settings.database:
         return ""
     found = cluster.get(f"/api/v1/namespaces/{settings.namespace}/secrets/{SECRET}")
     if found is None:
         return ""
     password = base64.b64decode(found["data"][PASSWORD_KEY]).decode()
-    return f"postgresql://{NAME}:{password}@127.0.0.1:{settings.ports.database}/{NAME}"
+    return f"postgresql://{NAME}:{password}@{settings.database}/{NAME}"

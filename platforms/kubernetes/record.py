@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from platforms.kubernetes.client import Cluster
+from platforms.kubernetes.client import ApiRefused, Cluster
 from strategies.errors import StoreRefused, ToolFailed
 from strategies.events import AnyEvent, Looked
 from strategies.run import Run
@@ -22,6 +22,7 @@ T = TypeVar("T")
 NAME = "labctl-run"
 _RUN = "lab/run"
 _PLACE = "lab/folder"
+_OVER = "lab/over"
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +50,7 @@ class Record:
         body = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": NAME, "annotations": {_RUN: run.id, _PLACE: folder}},
+            "metadata": {"name": NAME, "annotations": {_RUN: run.id, _PLACE: folder, _OVER: ""}},
             "binaryData": {"plan": _packed(run), "events": _packed(kept)},
         }
         try:
@@ -59,31 +60,48 @@ class Record:
 
     def read(self) -> Recorded | None:
         """The run that changes the lab, or that was left behind; None if there is none."""
+        found = self._get()
+        return None if found is None or _is_over(found) else _recorded(found)
+
+    def last(self) -> Recorded | None:
+        """The run that changed the lab last, over or not; None if there was none."""
+        found = self._get()
+        return None if found is None else _recorded(found)
+
+    def end(self) -> None:
+        """Say that no run changes the lab any more. What is known of the last one stays, for those who watch it from elsewhere."""
+        while (found := self._get()) and not _is_over(found):
+            found["metadata"]["annotations"][_OVER] = "yes"
+            try:
+                self._cluster.replace(self._path, found)
+            except ToolFailed as error:
+                if not isinstance(error, ApiRefused) or error.status != 409:
+                    raise StoreRefused(f"the end of the rollout cannot be recorded in the cluster: {error}") from error
+
+    def _get(self) -> Json | None:
         try:
-            found = self._cluster.get(self._path)
+            return self._cluster.get(self._path)
         except ToolFailed as error:
             raise StoreRefused(f"the rollout's record in the cluster cannot be read: {error}") from error
-        if found is None:
-            return None
-        try:
-            data = found["binaryData"]
-            return Recorded(
-                run=_unpacked(data["plan"], Run),
-                events=_unpacked(data["events"], tuple[AnyEvent, ...]),
-                folder=str(found["metadata"]["annotations"][_PLACE]),
-            )
-        except (KeyError, ValueError, zlib.error, msgspec.MsgspecError) as error:
-            raise StoreRefused(
-                f"the rollout's record in the cluster is damaged, or of another version of the lab ({error}); "
-                f"`kubectl delete configmap {NAME}` forgets it"
-            ) from error
 
-    def forget(self) -> None:
-        """Say that no run changes the lab."""
-        try:
-            self._cluster.delete(self._path)
-        except ToolFailed as error:
-            raise StoreRefused(f"the rollout's record cannot be removed from the cluster: {error}") from error
+
+def _is_over(found: Json) -> bool:
+    return bool((found["metadata"].get("annotations") or {}).get(_OVER))
+
+
+def _recorded(found: Json) -> Recorded:
+    try:
+        data = found["binaryData"]
+        return Recorded(
+            run=_unpacked(data["plan"], Run),
+            events=_unpacked(data["events"], tuple[AnyEvent, ...]),
+            folder=str(found["metadata"]["annotations"][_PLACE]),
+        )
+    except (KeyError, ValueError, zlib.error, msgspec.MsgspecError) as error:
+        raise StoreRefused(
+            f"the rollout's record in the cluster is damaged, or of another version of the lab ({error}); "
+            f"`kubectl delete configmap {NAME}` forgets it"
+        ) from error
 
 
 def _packed(value: object) -> str:

@@ -10,8 +10,6 @@ from strategies.traffic import Slot
 OURS = (
     ("networking.istio.io/v1", "virtualservices"),
     ("networking.istio.io/v1", "gateways"),
-    ("networking.istio.io/v1", "destinationrules"),
-    ("networking.istio.io/v1alpha3", "envoyfilters"),
     ("coordination.k8s.io/v1", "leases"),
     ("v1", "configmaps"),
 )

@@ -18,6 +18,8 @@ PROJECT = Path(__file__).parents[2]
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """What a namespace or a cluster may be called."""
 
+ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
+
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
     """Ports of the host's loopback that kind publishes parts of the lab on."""
@@ -43,6 +45,7 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
         grafana: whether there is one.
         gateway_url: where users' requests go in; empty where kind publishes it.
         prometheus_url: where Prometheus answers; empty where kind publishes it.
+        database_address: host:port where the prediction log's database answers; empty where kind publishes it.
         ports: what kind publishes where.
     """
 
@@ -56,6 +59,7 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     grafana: bool = True
     gateway_url: str = ""
     prometheus_url: str = ""
+    database_address: str = ""
     ports: Ports = Ports()
 
     @property
@@ -67,6 +71,11 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     def prometheus(self) -> str:
         """Where Prometheus answers."""
         return self.prometheus_url or f"http://127.0.0.1:{self.ports.prometheus}"
+
+    @property
+    def database(self) -> str:
+        """Where the prediction log's database answers, as host:port; empty if nobody said so of a cluster that is not ours."""
+        return self.database_address or (f"127.0.0.1:{self.ports.database}" if self.cluster else "")
 
 
 class Sources:
@@ -156,6 +165,7 @@ def _settings(sources: Sources, *, cluster: str, context: str) -> KubernetesSett
         grafana=sources.switch("grafana", default=True),
         gateway_url=sources.text("gateway_url").rstrip("/"),
         prometheus_url=sources.text("prometheus_url").rstrip("/"),
+        database_address=_address(sources, "database_address"),
         ports=Ports(
             gateway=sources.port("gateway_port", usual.gateway),
             prometheus=sources.port("prometheus_port", usual.prometheus),
@@ -164,6 +174,13 @@ def _settings(sources: Sources, *, cluster: str, context: str) -> KubernetesSett
             database=sources.port("database_port", usual.database),
         ),
     )
+
+
+def _address(sources: Sources, name: str) -> str:
+    text = sources.text(name)
+    if text and not ADDRESS.fullmatch(text):
+        raise UsageError(f"LAB_{name.upper()} is {text!r}; give host:port, such as 127.0.0.1:5432")
+    return text
 
 
 def _name(sources: Sources, name: str, default: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from impact.binomial import plausible
-from tests.cluster.conftest import MINUTES, NAME, ClusterLab
+from tests.cluster.lab import MINUTES, ClusterLab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
@@ -37,13 +37,6 @@ LONG = (*QUICK, "--hold", "60s")
 ROUTES = "virtualservice.networking.istio.io/model-api"
 
 
-@pytest.fixture(scope="module")
-def up(lab: ClusterLab) -> ClusterLab:
-    """The lab with two replicas of v1."""
-    lab.labctl("up", "--replicas", "2")
-    return lab
-
-
 @pytest.fixture
 def versions(up: ClusterLab) -> Iterator[tuple[str, str]]:
     """The version that serves and the other good one; afterwards one version has all the traffic and nobody is left behind."""
@@ -64,10 +57,6 @@ def status(lab: ClusterLab) -> Json:
 def stable(lab: ClusterLab) -> Json:
     found: Json = next(slot for slot in status(lab)["slots"].values() if slot["role"] == "stable")
     return found
-
-
-def kubectl(lab: ClusterLab, *command: str) -> str:
-    return lab.tool("kubectl", "--context", f"kind-{NAME}", "--namespace", "lab", *command)
 
 
 def canary(lab: ClusterLab, *options: str, code: int) -> Json:
@@ -161,14 +150,14 @@ def test_an_edit_of_the_weights_is_reclaimed_where_that_is_asked_for(up: Cluster
 
 def edit(lab: ClusterLab) -> None:
     """Somebody else changes the weights of the routes that everybody gets."""
-    found = json.loads(kubectl(lab, "get", ROUTES, "--output", "json"))
+    found = json.loads(lab.kubectl("get", ROUTES, "--output", "json"))
     rules = found["spec"]["http"]
     index = next(index for index, rule in enumerate(rules) if len(rule.get("route", [])) == 2)
     changes = [
         {"op": "replace", "path": f"/spec/http/{index}/route/{position}/weight", "value": weight}
         for position, weight in enumerate((90, 10))
     ]
-    kubectl(lab, "patch", ROUTES, "--type", "json", "--patch", json.dumps(changes), "--field-manager", "bob")
+    lab.kubectl("patch", ROUTES, "--type", "json", "--patch", json.dumps(changes), "--field-manager", "bob")
 
 
 def test_another_virtual_service_on_the_gateway_is_named(up: ClusterLab, versions: tuple[str, str], tmp_path: Path) -> None:
@@ -189,11 +178,11 @@ def test_another_virtual_service_on_the_gateway_is_named(up: ClusterLab, version
         said = meanwhile(
             up,
             ("rollout", "canary", *LONG, "--to", versions[1]),
-            lambda: kubectl(up, "apply", "--server-side", "--field-manager", "carol", "--filename", str(file)),
+            lambda: up.kubectl("apply", "--server-side", "--field-manager", "carol", "--filename", str(file)),
             code=3,
         )
     finally:
-        kubectl(up, "delete", "virtualservice.networking.istio.io/rival", "--ignore-not-found")
+        up.kubectl("delete", "virtualservice.networking.istio.io/rival", "--ignore-not-found")
 
     assert "lab/rival, written by carol" in said
     assert stable(up)["version"] == versions[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import MINUTES, ClusterLab
+from tests.cluster.lab import MINUTES, ClusterLab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
@@ -15,13 +15,6 @@ Json = dict[str, Any]
 
 # a busy machine makes a good candidate late, and that is not what is asked here
 QUICK = ("--rate", "60", "--baseline", "3s", "--detect", "25", "--objective-latency", "3s")
-
-
-@pytest.fixture(scope="module")
-def up(lab: ClusterLab) -> ClusterLab:
-    """The lab with two replicas of v1."""
-    lab.labctl("up", "--replicas", "2")
-    return lab
 
 
 def rollout(lab: ClusterLab, strategy: str, *options: str, code: int) -> Json:

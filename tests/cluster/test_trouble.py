@@ -1,26 +1,19 @@
 """What keeps a candidate from running on a real cluster is told in the cluster's own words, and no user is sent there."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from cli.clock import SystemClock
-from platforms.kubernetes.client import Cluster
-from platforms.kubernetes.gateway import Gateway
-from platforms.kubernetes.helm import Helm
-from platforms.kubernetes.lease import Lease
-from platforms.kubernetes.ownership import OwnedRoutes
 from platforms.kubernetes.platform import KubernetesPlatform
 from strategies.errors import CouldNotRun, LockHeld, NotReady, RouteRefused
 from strategies.plan import Release
 from strategies.platform import SlotState
 from strategies.traffic import Slot, Traffic
-from tests.cluster.conftest import MINUTES, NAME, ClusterLab
+from tests.cluster.lab import MINUTES, ClusterLab
+from tests.cluster.verbs import TIMEOUT
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
@@ -31,41 +24,25 @@ Connect = Callable[..., Any]
 @pytest.fixture(scope="module")
 def up(lab: ClusterLab) -> ClusterLab:
     """The lab with one replica of v1."""
-    lab.labctl("up", "--replicas", "1")
+    lab.serve(replicas=1)
     return lab
 
 
 @pytest.fixture
-def connect(up: ClusterLab, store: Path) -> Iterator[Connect]:
+def connect(up: ClusterLab) -> Iterator[Connect]:
     """A platform for candidates whose releases have some more values; afterwards nothing is in green, and v1 has everybody."""
-    kubeconfig = Path(up.environment["KUBECONFIG"])
-    clock = SystemClock()
-    cluster = Cluster(f"kind-{NAME}", clock=clock, patience=30.0, kubeconfig=kubeconfig)
-    gateway = Gateway(cluster, "lab", clock=clock, patience=30.0)
+    with up.verbs() as verbs:
 
-    def digest(version: str) -> str:
-        return str(json.loads((store / version / "model.json").read_text())["sha256"])
+        @contextmanager
+        def connected(timeout: float = TIMEOUT, *, take_over: bool = False, **extra: Any) -> Iterator[KubernetesPlatform]:
+            with verbs.lease.held("a test", take_over=take_over) as held:
+                yield verbs.platform(held, timeout=timeout, extra=extra)
 
-    @contextmanager
-    def connected(timeout: float = 120.0, *, take_over: bool = False, **extra: Any) -> Iterator[KubernetesPlatform]:
-        with Lease(cluster, "lab", clock=clock).held("a test", take_over=take_over) as held:
-            yield KubernetesPlatform(
-                cluster,
-                namespace="lab",
-                helm=Helm(f"kind-{NAME}", "lab", digest=digest, extra=extra, kubeconfig=kubeconfig),
-                gateway=gateway,
-                owned=OwnedRoutes(cluster, "lab", held=held, note=print, reclaim=False),
-                held=held,
-                clock=clock,
-                timeout=timeout,
-            )
-
-    yield connected
-    with connected() as platform:
-        platform.route(Traffic(stable=BLUE))
-        platform.retire(GREEN)
-        state = platform.observe()
-    gateway.close()
+        yield connected
+        with connected() as platform:
+            platform.route(Traffic(stable=BLUE))
+            platform.retire(GREEN)
+            state = platform.observe()
     assert (state.slots[BLUE].version, state.slots[GREEN]) == ("v1", SlotState())
 
 
@@ -98,13 +75,12 @@ def test_a_candidate_that_cannot_run_says_why(
 
 
 def test_a_quota_is_told(connect: Connect, up: ClusterLab) -> None:
-    command = ("kubectl", "--context", f"kind-{NAME}", "--namespace", "lab")
-    up.tool(*command, "create", "quota", "full", "--hard", "pods=1")
+    up.kubectl("create", "quota", "full", "--hard", "pods=1")
     try:
         with connect() as platform, pytest.raises(NotReady, match="exceeded quota: full"):
             platform.deploy(GREEN, CANDIDATE)
     finally:
-        up.tool(*command, "delete", "quota", "full")
+        up.kubectl("delete", "quota", "full")
 
 
 def test_users_keep_their_slot_while_another_version_is_refused_there(connect: Connect) -> None:

@@ -4,14 +4,29 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 
 import httpx
 import pytest
 
-from tests.cluster.conftest import MINUTES, NAME, ClusterLab
+from tests.cluster.lab import MINUTES, ClusterLab
+from tests.cluster.lab import NAME as SHARED
+
+NAME = f"{SHARED}-up-down"
+"""A cluster of its own, as it is cut off while it is made, and deleted."""
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[ClusterLab]:
+    """Nothing is up at first, and nothing afterwards."""
+    lab = ClusterLab(tmp_path_factory.mktemp("up-down"), store, NAME)
+    lab.end()
+    yield lab
+    lab.end()
+    assert lab.containers() == []
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ class Backend(Protocol):
 
     url: str
     """The gateway's."""
+    noticed: float
+    """Seconds within which the proxy no longer sends anybody to a replica that was killed."""
 
     def connect(self, clock: Clock | None = None) -> Platform:
         """The platform as a labctl that was just started sees it."""
@@ -41,7 +43,10 @@ class Backend(Protocol):
         """Names of what runs in `slot`; a replica that was started anew has another name."""
 
     def kill(self, slot: Slot) -> None:
-        """Kill one living replica of `slot` with SIGKILL, if there is one."""
+        """Kill one living replica of `slot` with SIGKILL, if there is one. A platform may start another in its place, and not at once."""
+
+    def clear(self, slot: Slot) -> None:
+        """End at once whatever runs in `slot`; only what the platform itself knows of it may be left."""
 
     def slowed(self, seconds: float) -> AbstractContextManager[None]:
         """Replicas that are deployed inside of the block take so long for each prediction, and none for probes."""
@@ -49,6 +54,8 @@ class Backend(Protocol):
 
 class LocalBackend:
     """Processes of this machine."""
+
+    noticed = 2.0
 
     def __init__(self, folder: Path, lab: Lab) -> None:
         self.url = f"http://127.0.0.1:{lab.gateway_port}"
@@ -68,6 +75,11 @@ class LocalBackend:
         for pid in living[:1]:
             os.kill(pid, signal.SIGKILL)
 
+    def clear(self, slot: Slot) -> None:
+        """See `Backend`."""
+        for _ in self.replicas(slot):
+            self.kill(slot)
+
     @contextmanager
     def slowed(self, seconds: float) -> Iterator[None]:
         """See `Backend`. Replicas inherit this process' environment."""
@@ -82,22 +94,34 @@ class LocalBackend:
 
 
 @contextmanager
-def local_backend(store: Path, folder: Path) -> Iterator[LocalBackend]:
+def local_backend(request: pytest.FixtureRequest, folder: Path) -> Iterator[LocalBackend]:
     """A local lab, ended also if a test fails."""
-    lab = local.start(
-        folder, store=_with_a_tampered_version(store, folder / "store"), port=0, clock=SystemClock(), timeout=TIMEOUT, say=print
-    )
+    store = with_a_tampered_version(request.getfixturevalue("store"), folder / "store")
+    lab = local.start(folder, store=store, port=0, clock=SystemClock(), timeout=TIMEOUT, say=print)
     try:
         yield LocalBackend(folder, lab)
     finally:
         local.stop(folder, clock=SystemClock())
 
 
-BACKENDS: dict[str, Callable[[Path, Path], AbstractContextManager[Backend]]] = {"local": local_backend}
-"""By name: from a model store and an empty folder to a lab in which nothing is deployed yet."""
+@contextmanager
+def kind_backend(request: pytest.FixtureRequest, folder: Path) -> Iterator[Backend]:
+    """The lab on the cluster that all tests share."""
+    from tests.contract.cluster_backend import cluster_backend  # noqa: PLC0415  tests without a cluster need not wait for its client
+
+    lab = request.getfixturevalue("cluster_lab")
+    with cluster_backend(lab, with_a_tampered_version(lab.store, folder / "store")) as backend:
+        yield backend
 
 
-def _with_a_tampered_version(store: Path, copy: Path) -> Path:
+Start = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Backend]]
+
+BACKENDS: dict[str, Start] = {"local": local_backend, "kind": kind_backend}
+"""By name: from the test's fixtures and an empty folder to a lab."""
+
+
+def with_a_tampered_version(store: Path, copy: Path) -> Path:
+    """A copy of the good versions of a store, with `TAMPERED` beside them."""
     for version in ("v1", "v2"):
         shutil.copytree(store / version, copy / version)
     shutil.copytree(store / "v2", copy / TAMPERED)

@@ -6,34 +6,30 @@ from pathlib import Path
 import pytest
 
 from loadtest.cases import read_cases
-from strategies.plan import Release
 from strategies.platform import Platform
-from strategies.traffic import Slot, Traffic
+from strategies.traffic import Slot
 from tests.contract.backend import BACKENDS, Backend
 from tests.contract.gateway import Gateway
+from tests.starting import start_from
+
+KIND = pytest.param("kind", marks=[pytest.mark.cluster, pytest.mark.timeout(20 * 60)])
+PLATFORMS = [KIND if name == "kind" else name for name in BACKENDS]
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
-def lab(request: pytest.FixtureRequest, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+@pytest.fixture(scope="module", params=PLATFORMS)
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """A lab on each platform."""
-    with BACKENDS[request.param](store, tmp_path_factory.mktemp(request.param)) as backend:
+    with BACKENDS[request.param](request, tmp_path_factory.mktemp(request.param)) as backend:
         yield backend
 
 
 @pytest.fixture
 def platform(lab: Backend) -> Platform:
     """The platform with one replica of v1 in blue, which has all the traffic, and nothing in green."""
-    platform = lab.connect()
-    traffic = platform.observe().traffic
-    if traffic and platform.observe().slots[Slot.BLUE].version not in {"", "v1"}:
-        # blue is exchanged while nobody looks
-        platform.route(Traffic(stable=Slot.GREEN))
-    platform.deploy(Slot.BLUE, Release(version="v1", replicas=1))
-    platform.route(Traffic(stable=Slot.BLUE))
     # whatever the test before left there has nobody to be polite to
-    for _ in lab.replicas(Slot.GREEN):
-        lab.kill(Slot.GREEN)
-    platform.retire(Slot.GREEN)
+    lab.clear(Slot.GREEN)
+    platform = lab.connect()
+    start_from(platform, 1)
     return platform
 
 

@@ -40,6 +40,7 @@ def only(objects: list[Json], kind: str, name: str = "") -> Json:
 def pods(objects: list[Json]) -> list[Json]:
     """The specification of every pod that the objects make."""
     templates = [one["spec"]["template"]["spec"] for one in objects if one["kind"] == "Deployment"]
+    templates += [one["spec"]["jobTemplate"]["spec"]["template"]["spec"] for one in objects if one["kind"] == "CronJob"]
     return templates + [one["spec"] for one in objects if one["kind"] == "Pod"]
 
 

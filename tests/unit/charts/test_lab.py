@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from platforms.kubernetes import kind
-from tests.unit.charts.chart import CHARTS, is_restricted, lint, only, pods, rendered
+from platforms.kubernetes import kind, lab_release
+from platforms.kubernetes.settings import KubernetesSettings
+from tests.unit.charts.chart import CHARTS, is_restricted, lint, only, pods, rendered, template
 
 pytestmark = pytest.mark.cluster
 
@@ -101,3 +102,84 @@ def test_every_dashboard_and_every_rule_that_is_there_is_shipped_as_it_is(tmp_pa
 def test_grafana_can_be_left_out() -> None:
     assert [one for one in render() if "grafana" in one["metadata"]["name"]]
     assert not [one for one in render(grafana={"enabled": False}) if "grafana" in one["metadata"]["name"]]
+
+
+# --- who may reach what ------------------------------------------------------------------------------------------
+
+
+def policies(**values: Any) -> dict[str, dict[str, Any]]:
+    return {one["metadata"]["name"]: one["spec"] for one in render(**values) if one["kind"] == "NetworkPolicy"}
+
+
+def test_every_pod_has_a_policy_of_its_own_for_both_directions() -> None:
+    """Else a default deny would cut it off."""
+    objects, found = render(), policies()
+    labels = [one["spec"]["template"]["metadata"]["labels"] for one in objects if one["kind"] == "Deployment"]
+
+    covering = {name for own in labels for name, spec in found.items() if spec["podSelector"]["matchLabels"].items() <= own.items()}
+
+    assert covering == {"prometheus", "store", "database", "grafana"} == set(found)
+    assert all(spec["policyTypes"] == ["Ingress", "Egress"] for spec in found.values())
+
+
+@pytest.mark.parametrize(
+    ("part", "port", "asked_by"),
+    [
+        ("store", 7070, {"model-api", "batch", "pages"}),
+        ("database", 5432, {"model-api", "batch", "pages", "grafana"}),
+        ("prometheus", 9090, {"grafana"}),
+        ("grafana", 3000, set[str]()),
+    ],
+)
+def test_a_part_is_reached_by_those_who_need_it_and_through_its_node_port(part: str, port: int, asked_by: set[str]) -> None:
+    (rule,) = policies(networkPolicy={"outside": ["172.18.0.0/16"]})[part]["ingress"]
+    pods_named = {one["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for one in rule["from"] if "podSelector" in one}
+    blocks = [one["ipBlock"]["cidr"] for one in rule["from"] if "ipBlock" in one]
+
+    assert (pods_named, rule["ports"]) == (asked_by, [{"port": port}])
+    assert blocks == ["172.18.0.0/16"]
+
+
+@pytest.mark.parametrize("part", ["store", "database", "prometheus", "grafana"])
+def test_without_a_node_port_nobody_comes_in_from_outside(part: str) -> None:
+    rules = policies(**{part: {"nodePort": None}}, networkPolicy={"outside": ["172.18.0.0/16"]})[part]["ingress"]
+
+    assert not any("ipBlock" in one for rule in rules for one in rule["from"])
+
+
+def test_store_and_database_ask_nobody() -> None:
+    assert policies()["store"]["egress"] == policies()["database"]["egress"] == []
+
+
+def test_the_rest_of_the_namespace_is_closed_where_it_is_asked_for() -> None:
+    closed = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+    assert policies(networkPolicy={"defaultDeny": True})["lab-default-deny"] == closed
+    assert policies(networkPolicy={"enabled": False, "defaultDeny": True}) == {}
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_labctl_closes_a_namespace_that_is_its_own(own: bool) -> None:
+    settings = KubernetesSettings(cluster="lab", context="kind-lab")
+
+    found = policies(**lab_release.values(settings, own=own, outside=("172.18.0.0/16",)))
+
+    assert ("lab-default-deny" in found) is own
+    assert {"ipBlock": {"cidr": "172.18.0.0/16"}} in found["store"]["ingress"][0]["from"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"networkPolicy": {"outside": ["everybody"]}},
+        {"networkPolicy": {"open": True}},
+        {"prometheus": {"resources": {"requests": {"memory": "lots"}}}},
+        {"store": {"resources": {"requests": None}}},
+        {"databse": {}},
+    ],
+)
+def test_nonsense_is_refused(values: dict[str, Any]) -> None:
+    done = template("lab", "lab", values)
+
+    assert done.returncode != 0
+    assert "values don't meet the specifications" in done.stderr

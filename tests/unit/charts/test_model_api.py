@@ -98,14 +98,23 @@ def test_the_prediction_log_is_named_by_a_secret_and_reached_only_where_there_is
 
     where = {"secretKeyRef": {"name": "lab-database", "key": "url"}}
     assert {"name": "MODEL_API_PREDICTION_LOG", "valueFrom": where} in server["env"]
-    ports = [port["port"] for rule in only(objects, "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
+    ports = [port["port"] for rule in only(objects, "NetworkPolicy", "model-api-green")["spec"]["egress"] for port in rule["ports"]]
     assert ports == [53, 53, 7070, 5432]
     (server,) = only(render(), "Deployment")["spec"]["template"]["spec"]["containers"]
     assert "MODEL_API_PREDICTION_LOG" not in {one["name"] for one in server["env"]}
 
 
+def test_the_test_reaches_the_slot_and_names_and_nobody_reaches_it() -> None:
+    objects = render()
+    policy = only(objects, "NetworkPolicy", "model-api-green-test")["spec"]
+
+    assert policy["podSelector"]["matchLabels"].items() <= only(objects, "Pod")["metadata"]["labels"].items()
+    assert policy["ingress"] == []
+    assert [port["port"] for rule in policy["egress"] for port in rule["ports"]] == [53, 53, 8000]
+
+
 def test_only_the_gateway_prometheus_and_the_test_come_in_and_only_the_store_is_reached() -> None:
-    policy = only(render(), "NetworkPolicy")["spec"]
+    policy = only(render(), "NetworkPolicy", "model-api-green")["spec"]
 
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert [len(rule["from"]) for rule in policy["ingress"]] == [3]

@@ -21,6 +21,7 @@ class ApiServer:
         objects: by path.
         refuse: a status and a message for every write; none if that is empty.
         failures: how many of the next requests are answered with 503.
+        lost: how many of the next writes are carried out and then answered with 503.
         requests: method and query of what was asked.
     """
 
@@ -28,11 +29,22 @@ class ApiServer:
         self.objects: dict[str, Json] = {}
         self.refuse: tuple[int, str] | None = None
         self.failures = 0
+        self.lost = 0
+        # requests come on threads of their own, and a comparison and its write are one step
+        self._one = threading.Lock()
         self.requests: list[tuple[str, dict[str, list[str]]]] = []
         self._version = 0
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Json | None) -> tuple[int, Json]:
         """The status and the object of an answer."""
+        with self._one:
+            answer = self._answer(method, path, query, body)
+            if self.lost and method != "GET":
+                self.lost -= 1
+                return 503, {"message": "the server is ending"}
+            return answer
+
+    def _answer(self, method: str, path: str, query: dict[str, list[str]], body: Json | None) -> tuple[int, Json]:
         self.requests.append((method, query))
         if self.failures:
             self.failures -= 1

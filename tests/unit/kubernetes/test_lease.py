@@ -150,8 +150,11 @@ def test_the_record_tells_another_machine_what_was_done(api: tuple[ApiServer, Cl
 
     assert found is not None
     assert (found.run, found.events, found.folder) == (run, (begun, noted, ended), "machine:/runs/x")
-    record.forget()
+    record.end()
     assert record.read() is None
+    assert record.last() == found
+    record.write(run, (begun,), "machine:/runs/x")
+    assert record.read() is not None
 
 
 def test_a_damaged_record_says_how_to_forget_it(api: tuple[ApiServer, Cluster]) -> None:

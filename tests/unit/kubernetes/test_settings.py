@@ -36,6 +36,17 @@ def test_an_empty_variable_is_none() -> None:
     assert on_kind(environment={"LAB_CLUSTER": "", "LAB_GATEWAY_PORT": ""}) == on_kind()
 
 
+def test_the_database_of_a_cluster_that_is_not_ours_is_where_it_is_said_to_be() -> None:
+    def elsewhere(**environment: str) -> str:
+        return cluster_settings(Sources({"context": "prod"}, environment, MISSING)).database
+
+    assert on_kind(environment={"LAB_DATABASE_PORT": "6000"}).database == "127.0.0.1:6000"
+    assert elsewhere() == ""
+    assert elsewhere(LAB_DATABASE_ADDRESS="db.example:5432") == "db.example:5432"
+    with pytest.raises(UsageError, match=r"LAB_DATABASE_ADDRESS is 'db\.example'; give host:port"):
+        elsewhere(LAB_DATABASE_ADDRESS="db.example")
+
+
 @pytest.mark.parametrize(
     ("environment", "told"),
     [

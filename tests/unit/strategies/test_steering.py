@@ -1,14 +1,18 @@
 """What a person says in another terminal is done, and the candidate is judged all the while."""
 
+from math import inf
+
 import msgspec
 import pytest
 
 from strategies.blue_green import BlueGreenOptions, blue_green
+from strategies.errors import TakenOver
 from strategies.events import Looked, Noted, Outcome, PhaseStarted
 from strategies.judgement import Verdict
 from strategies.plan import Subject
 from strategies.steering import Command
 from strategies.traffic import Slot, Traffic
+from tests.fakes import Fault
 from tests.unit.strategies.rollout import OPTIONS, Rollout, require_rolled_back
 
 MANUAL = msgspec.structs.replace(OPTIONS, manual=True)
@@ -117,3 +121,22 @@ def test_a_preview_that_fails_is_met_by_nobody() -> None:
     assert rollout.run().outcome is Outcome.ROLLED_BACK
     assert all(call[1].weight == 0 for call in rollout.changes if isinstance(call[1], Traffic))
     require_rolled_back(rollout)
+
+
+def test_a_rollout_that_was_taken_over_ends_at_once_and_leaves_the_way_back_to_its_successor() -> None:
+    """It cannot write any more, and trying until the timeout would only keep its users going."""
+    rollout = Rollout()
+    rollout.platform.faults.append(Fault("route", nth=2, error=TakenOver, lasts=inf))
+
+    def take_over() -> None:
+        rollout.words.taken_over = any(isinstance(event, PhaseStarted) and event.name == "10 %" for event in rollout.journal.events)
+
+    rollout.clock.watchers.append(take_over)
+
+    ended = rollout.run()
+
+    assert (ended.outcome, ended.exit_code) == (Outcome.ERROR, 3)
+    assert "has taken this rollout over" in ended.reason
+    assert ended.left.startswith("route")
+    taken = next(event.at for event in rollout.journal.events if isinstance(event, PhaseStarted) and event.name == "10 %")
+    assert (ended.at - taken).total_seconds() < 2

@@ -1,0 +1,54 @@
+"""The run that a cluster knows of, as a folder on this machine: the one that it has here, else one made of what the cluster knows."""
+
+import socket
+from pathlib import Path
+
+from impact.rundir import RunFolder
+from platforms.kubernetes.record import Record, Recorded
+from strategies.events import Ended, Looked, Outcome
+
+
+class RecordedRuns:
+    """Folders in `runs` for what `record` has."""
+
+    def __init__(self, record: Record, runs: Path) -> None:
+        self._record = record
+        self._runs = runs
+
+    def current(self) -> RunFolder | None:
+        """The run that changes the lab, or that was left behind; None if there is none."""
+        recorded = self._record.read()
+        return self._folder(recorded) if recorded else None
+
+    def now(self, folder: RunFolder) -> RunFolder:
+        """The same run with all that the cluster knows of it by now, also after its end."""
+        recorded = self._record.last()
+        return self._folder(recorded) if recorded and recorded.run.id == folder.run.id else folder
+
+    def promotion(self) -> RunFolder | None:
+        """The last run, if it was promoted."""
+        recorded = self._record.last()
+        last = next((event for event in reversed(recorded.events) if isinstance(event, Ended)), None) if recorded else None
+        return self._folder(recorded) if recorded and last and last.outcome is Outcome.PROMOTED else None
+
+    def note(self, folder: RunFolder | None) -> None:
+        """Have the cluster know of the run in `folder`, or that none changes the lab any more."""
+        if folder:
+            self._record.write(folder.run, folder.events(), f"{socket.gethostname()}:{folder.path}")
+        else:
+            self._record.end()
+
+    def _folder(self, recorded: Recorded) -> RunFolder:
+        machine, _, path = recorded.folder.partition(":")
+        if machine == socket.gethostname() and (Path(path) / "plan.json").exists():
+            folder = RunFolder.open(Path(path))
+        elif (self._runs / recorded.run.id / "plan.json").exists():
+            folder = RunFolder.open(self._runs / recorded.run.id)
+        else:
+            folder = RunFolder.create(self._runs, recorded.run)
+        here = [event for event in folder.events() if not isinstance(event, Looked)]
+        for event in recorded.events:
+            # somebody went on with it elsewhere
+            if event not in here:
+                folder.write(event)
+        return folder

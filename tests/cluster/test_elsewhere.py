@@ -1,0 +1,101 @@
+"""A rollout on a cluster, seen and steered from another machine: other host name, other folders, same cluster."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.lab import MINUTES, ClusterLab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
+
+Json = dict[str, Any]
+
+SECONDS = 2.0
+"""Until a word has its effect."""
+# slower than that is nothing but a broken machine: a busy one must not be taken for a bad candidate
+CANARY = (
+    *("rollout", "canary", "--to", "v2", "--rate", "50", "--weight", "50", "--hold", "10m"),
+    *("--baseline", "1s", "--keep", "1s", "--detect", "1", "--objective-latency", "3s"),
+)
+
+
+@pytest.fixture
+def elsewhere(up: ClusterLab, tmp_path: Path) -> ClusterLab:
+    """Another machine; v1 serves everybody."""
+    up.serve(replicas=2)
+    return up.elsewhere(tmp_path)
+
+
+def wait_until(true: Callable[[], bool], what: str, seconds: float = 3 * MINUTES) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+@contextmanager
+def canary(lab: ClusterLab) -> Iterator[tuple["subprocess.Popen[str]", Callable[[], str]]]:
+    """A canary that is analysed for longer than a test lasts: its process, and what its record says by now."""
+    runs = Path(lab.environment["LAB_RUNS"])
+    before = set(runs.glob("*"))
+    rollout = lab.start(*CANARY)
+
+    def events() -> str:
+        return "".join(path.read_text() for folder in set(runs.glob("*")) - before for path in folder.glob("events.jsonl"))
+
+    try:
+        wait_until(lambda: '"title":"analyse' in events() or rollout.poll() is not None, "the analysis did not begin")
+        assert rollout.poll() is None, rollout.communicate()[1]
+        yield rollout, events
+    finally:
+        rollout.kill()
+        rollout.communicate()
+
+
+def test_it_is_followed_paused_and_promoted(up: ClusterLab, elsewhere: ClusterLab) -> None:
+    """Each word is answered at once, and has its effect within two seconds; the watcher ends with the rollout's exit code."""
+    with canary(up) as (rollout, events):
+        watcher = elsewhere.start("status", "--watch")
+        try:
+            for command, word in (("pause", "pause"), ("resume", "resume"), ("pause", "pause")):
+                said = events().count(f"a person asked to {word}")
+                elsewhere.labctl(command)
+                wait_until(lambda: events().count(f"a person asked to {word}") == said + 1, f"{word} has no effect", 5 * SECONDS)  # noqa: B023
+            found = json.loads(elsewhere.labctl("status", "--json").stdout)
+            assert "labctl rollout canary" in found["holder"]
+            assert found["left_behind"] is False
+
+            elsewhere.labctl("promote", "--full")
+
+            _, said_here = rollout.communicate(timeout=2 * MINUTES)
+            _, said_there = watcher.communicate(timeout=MINUTES)
+        finally:
+            watcher.kill()
+            watcher.communicate()
+    assert (rollout.returncode, watcher.returncode) == (0, 0), f"{said_here}\n{said_there}"
+    assert "promoted: v2 is stable now" in said_there
+    assert "a person asked to promote --full" in said_there
+    for command in ("pause", "promote", "abort"):
+        told = elsewhere.labctl(command, code=2).stderr
+        assert told.startswith("labctl: no rollout is under way")
+        assert told.count("\n") == 1
+
+
+def test_it_is_ended_and_its_own_machine_hears_who_did_it(up: ClusterLab, elsewhere: ClusterLab) -> None:
+    with canary(up) as (rollout, _):
+        summary: Json = json.loads(elsewhere.labctl("abort", "--json").stdout)
+        _, said = rollout.communicate(timeout=MINUTES)
+
+    assert summary["outcome"] == "interrupted"
+    assert rollout.returncode == 3
+    assert "has taken this rollout over" in said
+    assert "on elsewhere" in said
+    found = json.loads(up.labctl("status", "--json").stdout)
+    assert (found["holder"], found["left_behind"]) == (None, False)
+    assert sorted((slot["version"], slot["percent"]) for slot in found["slots"].values() if slot["version"]) == [("v1", 100)]
