@@ -43,7 +43,7 @@ def compare(
     from strategies.errors import StoreRefused
 
     for version in (OLD, NEW):
-        require_version(settings().store, version, "the comparison")
+        require_version(settings().store, version, "LAB_STORE")
     try:
         to.mkdir(parents=True, exist_ok=True)
     except OSError as error:

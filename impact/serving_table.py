@@ -16,7 +16,7 @@ class Measure(NamedTuple):
 
 MEASURES = {
     "fresh_seconds": Measure(
-        "new data to prediction", 1.0, "s", "from new data to their prediction; of a batch, to that of the whole file"
+        "new data to prediction", 1000.0, "ms", "from new data to their prediction; of a batch, to that of the whole file"
     ),
     "p50_seconds": Measure("answer p50", 1000.0, "ms", "what the page's code waits for one prediction, the median"),
     "p99_seconds": Measure("answer p99", 1000.0, "ms", "what the page's code waits for one prediction, exceeded by one of a hundred"),

@@ -15,7 +15,7 @@ from app.errors import ServiceFailed
 from app.pages.measuring import BUTTONS
 from app.pages.visiting import visit
 from platforms.local.ports import free_ports
-from tests.cluster.conftest import MINUTES, ClusterLab
+from tests.cluster.lab import MINUTES, ClusterLab
 
 PROJECT = Path(__file__).parents[2]
 MODEL_ROWS = 171
@@ -29,11 +29,7 @@ class Serving:
 
     def __init__(self, lab: ClusterLab, store: Path) -> None:
         self.lab, self.store = lab, store
-        self.cluster = lab.environment["LAB_CLUSTER"]
-        self.where = ("--kube-context", f"kind-{self.cluster}", "--namespace", "lab")
-
-    def kubectl(self, *command: str) -> str:
-        return self.lab.tool("kubectl", "--context", f"kind-{self.cluster}", "--namespace", "lab", *command)
+        self.where = ("--kube-context", lab.context, "--namespace", "lab")
 
     def helm(self, release: str, *values: str) -> None:
         """Install or upgrade a release of a chart of that name, and wait until it is ready."""
@@ -51,14 +47,14 @@ class Serving:
             *("docker", "build", "--quiet", "--target", "embedded", "--build-arg", f"VERSION={version}", *given, *context),
             *("--tag", f"pages:{version}-test", "--file", str(PROJECT / "app" / "Dockerfile"), str(PROJECT)),
         )
-        self.lab.tool("kind", "load", "docker-image", f"pages:{version}-test", "--name", self.cluster)
+        self.lab.tool("kind", "load", "docker-image", f"pages:{version}-test", "--name", self.lab.name)
         return f"{version}-test"
 
     @contextmanager
     def served(self) -> Iterator[str]:
         """The pages' address on this machine, once they answer."""
         (port,) = free_ports(1)
-        command = ("kubectl", "--context", f"kind-{self.cluster}", "--namespace", "lab", "port-forward", "service/pages", f"{port}:8501")
+        command = ("kubectl", "--context", self.lab.context, "--namespace", "lab", "port-forward", "service/pages", f"{port}:8501")
         forward = subprocess.Popen(command, env=self.lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + MINUTES
@@ -90,19 +86,18 @@ class Serving:
 @pytest.fixture(scope="module")
 def serving(lab: ClusterLab, store: Path) -> Iterator[Serving]:
     """A lab that is up; the releases of these tests are gone afterwards."""
-    lab.labctl("up", "--replicas", "2", "--json")
     one = Serving(lab, store)
     yield one
     for release in ("pages", "batch"):
         lab.tool("helm", "uninstall", release, "--ignore-not-found", "--wait", *one.where)
-    one.kubectl("delete", "configmap", "observations", "--ignore-not-found")
-    one.kubectl("delete", "job", "now", "--ignore-not-found")
+    lab.kubectl("delete", "configmap", "observations", "--ignore-not-found")
+    lab.kubectl("delete", "job", "now", "--ignore-not-found")
 
 
 def test_a_job_of_the_cronjob_predicts_every_row_into_postgresql(serving: Serving) -> None:
     (image,) = {pod["spec"]["containers"][0]["image"] for pod in serving.lab.objects("pods") if "lab/slot" in pod["metadata"]["labels"]}
     repository, _, tag = image.rpartition(":")
-    serving.kubectl("create", "configmap", "observations", f"--from-file=observations.csv={serving.store / 'holdout.csv'}")
+    serving.lab.kubectl("create", "configmap", "observations", f"--from-file=observations.csv={serving.store / 'holdout.csv'}")
     values = {
         "image": {"repository": repository, "tag": tag},
         "input": {"volume": {"emptyDir": None, "configMap": {"name": "observations"}}},
@@ -111,10 +106,10 @@ def test_a_job_of_the_cronjob_predicts_every_row_into_postgresql(serving: Servin
     }
     serving.helm("batch", *(f"--set-json={key}={json.dumps(value)}" for key, value in values.items()))
 
-    serving.kubectl("create", "job", "--from=cronjob/batch-batch-hourly", "now")
-    serving.kubectl("wait", "--for=condition=complete", "job/now", "--timeout=180s")
+    serving.lab.kubectl("create", "job", "--from=cronjob/batch-batch-hourly", "now")
+    serving.lab.kubectl("wait", "--for=condition=complete", "job/now", "--timeout=180s")
 
-    assert f"{MODEL_ROWS} rows" in serving.kubectl("logs", "job/now")
+    assert f"{MODEL_ROWS} rows" in serving.lab.kubectl("logs", "job/now")
 
 
 def test_every_page_answers_on_the_cluster_each_from_where_its_model_is(serving: Serving) -> None:

@@ -45,7 +45,7 @@ def ask(browser: Browser, served: Site, page: str, *, width: int = 1280) -> str:
     browser.tab_to(button)
     browser.press("Enter")
     browser.wait_for(words)
-    found = re.findall(r"version (\S+)", browser.text())
+    found = re.findall(r"version (\S+) ·", browser.text())
     assert found, browser.text()
     return " ".join(found)
 
