@@ -24,7 +24,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from cli.clock import SystemClock
-from cli.following import Following, Sight, State, state_of
+from cli.following import Following, Sight, State, has_ended
 from cli.labs import Lab, lab_on
 from cli.listing import Listing, Shelf
 from cli.own_pages import OwnPages
@@ -100,8 +100,8 @@ class Pages:
 
     async def run(self, request: Request) -> Response:
         """A run's report as it is now."""
-        folder, lab = self._runs.find(request.path_params["run"])
-        return HTMLResponse(await run_in_threadpool(self._page, folder, lab))
+        folder, _ = self._runs.find(request.path_params["run"])
+        return HTMLResponse(await run_in_threadpool(self._page, folder))
 
     async def changes(self, request: Request) -> Response:
         """What the run does now, each second, until the browser leaves or the run ends."""
@@ -119,9 +119,9 @@ class Pages:
         folder, lab = self._runs.find(request.path_params["run"])
         return PlainTextResponse(await run_in_threadpool(_steer, request.path_params["command"], folder, lab))
 
-    def _page(self, folder: RunFolder, lab: Lab) -> str:
-        began, ended = time.monotonic(), state_of(folder, lab, folder.events()) is State.ENDED
-        live = report.Live(self._token, {} if ended else COMMANDS, self._nonce)
+    def _page(self, folder: RunFolder) -> str:
+        began = time.monotonic()
+        live = report.Live(self._token, {} if has_ended(folder.events()) else COMMANDS, self._nonce)
         try:
             return report.render(folder, live)
         finally:

@@ -54,16 +54,20 @@ def state_of(folder: RunFolder, lab: Lab, events: tuple[AnyEvent, ...]) -> State
     Raises:
         LabError: the lab cannot be asked.
     """
-    # one that was taken up again has an end in the middle of its record
-    last = next((event for event in reversed(events) if isinstance(event, Ended | StepStarted)), None)
-    if isinstance(last, Ended):
+    if has_ended(events):
         return State.ENDED
     holder, changing = lab.holder(), lab.run()
     if holder is None or (changing is not None and changing.path.resolve() != folder.path.resolve()):
         return State.DIED
-    if last is None:
+    if not any(isinstance(event, StepStarted) for event in events):
         return State.STARTING
     return State.PAUSED if _last_word(folder) == Command.PAUSE else State.UNDER_WAY
+
+
+def has_ended(events: tuple[AnyEvent, ...]) -> bool:
+    """Whether a run with that record is over; one that was taken up again has an end in the middle."""
+    last = next((event for event in reversed(events) if isinstance(event, Ended | StepStarted)), None)
+    return isinstance(last, Ended)
 
 
 class Following:
