@@ -8,6 +8,7 @@ from app.errors import AppError
 from cli import main
 from handbook.markdown import code, page, sentence, summary, table
 from impact.wording import OUTCOMES
+from platforms.kubernetes.client import ApiRefused
 from strategies.errors import LabError
 
 
@@ -37,6 +38,10 @@ def exit_codes() -> list[tuple[str, str]]:
     """Each code with what it means, as the command line's own module says it."""
     _, _, listed = cleandoc(main.__doc__ or "").partition("Exit codes: ")
     return [(code_, sentence(words)) for code_, words in re.findall(r"(\d+) ([^;.]+)", " ".join(listed.split()))]
+
+
+# it stands beside its client; unread, it would be listed only where somebody else had imported it
+BESIDE = (ApiRefused,)
 
 
 def _errors(base: type[LabError | AppError]) -> Iterator[tuple[str, int, str]]:

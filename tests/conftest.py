@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, NoReturn
 import psutil
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from tests import postgresql
 from tests.e2e.seed import SEED
 
 if TYPE_CHECKING:
     from tests.cluster.lab import ClusterLab
+
+# a machine may be busy: an example that is slow there is no counterexample
+settings.register_profile("lab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lab")
 
 
 def pytest_report_header() -> str:
