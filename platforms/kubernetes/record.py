@@ -136,7 +136,7 @@ def _recorded(found: Json) -> Recorded:
 def _refuse_if_newer(found: Json | None, generation: int) -> None:
     owner = int(((found or {}).get("metadata", {}).get("annotations") or {}).get(_GENERATION, 0))
     if owner > generation:
-        raise TakenOver(f"a newer rollout (number {owner}) has the lab, and this one is number {generation}; nothing more is written by it")
+        raise TakenOver(f"number {owner}, a newer one, has taken this rollout over, so nothing more is written by this one")
 
 
 def _packed(value: object) -> str:
