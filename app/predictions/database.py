@@ -45,7 +45,8 @@ def open_database(url: str, *, writes: bool) -> Engine:
         case "postgresql":
             return create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
-                connect_args={"connect_timeout": CONNECT_SECONDS},
+                # a database that was made without an encoding would answer in bytes
+                connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "UTF8"},
                 pool_pre_ping=True,
                 pool_size=2,
             )

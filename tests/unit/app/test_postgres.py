@@ -78,6 +78,14 @@ def test_a_killed_run_goes_on_and_two_at_once_write_each_row_once(store: Path, u
     assert f'model_batch_rows_total{{result="predicted",version="v2"}} {total:.1f}' in shown.get("/metrics").text
 
 
+def test_a_database_without_an_encoding_is_filled_and_read_as_text(postgresql_server: postgresql.Server) -> None:
+    engine = open_database(postgresql_server.new_database("SQL_ASCII"), writes=True)
+    migrate(engine)
+
+    assert page(engine, limit=1, version="v1").predictions == []
+    engine.dispose()
+
+
 def test_processes_that_migrate_at_the_same_time_wait_for_each_other(url: str) -> None:
     engines = [open_database(url, writes=True) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
