@@ -11,6 +11,7 @@ import sys
 import time
 
 from app.errors import AppError, CannotListen
+from app.parent import end_with
 from app.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
@@ -123,6 +124,7 @@ def main() -> int:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         settings = Settings.from_environment()
+        end_with(settings.parent)
         with bind(settings.host, settings.port) as listener:
             serve(settings, listener)
     except AppError as exc:

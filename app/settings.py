@@ -43,6 +43,7 @@ class Settings(BaseSettings):
         database: URL of predictions to show at /predictions; empty shows none.
         api_key: what clients must send; empty asks for none.
         cors_origins: origins of pages whose scripts may call the API, separated by commas; none by default.
+        parent: end, as after SIGTERM, when the process of this id is no longer the parent; 0 for never.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     database: SecretStr = SecretStr("")
     api_key: SecretStr = SecretStr("")
     cors_origins: str = Field(default="", pattern=rf"^({ORIGIN}(,{ORIGIN})*)?$")
+    parent: int = Field(default=0, ge=0)
 
     @classmethod
     def from_environment(cls) -> Self:

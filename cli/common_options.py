@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from typer.models import OptionInfo
 
+from cli.completing import versions
 from cli.live import Talk
 from cli.parameters import duration
 from cli.platforms import Chosen, ContextOption, NamespaceOption, PlatformOption, choose
@@ -54,8 +55,10 @@ class Where:
 class Common(Where):
     """What a person may choose for any strategy; durations are seconds, margin and detect are points of a ratio in percent."""
 
-    to: Annotated[str, typer.Option(help="The version to roll out.")] = "v2"
-    from_version: Annotated[str, typer.Option("--from", help="The version to start with (v1), only where no lab runs yet.")] = ""
+    to: Annotated[str, typer.Option(help="The version to roll out.", autocompletion=versions)] = "v2"
+    from_version: Annotated[
+        str, typer.Option("--from", help="The version to start with (v1), only where no lab runs yet.", autocompletion=versions)
+    ] = ""
     baseline: Annotated[float, seconds("How long stable is watched before.", default="5s")] = 5.0
     replicas: Annotated[int, typer.Option(min=0, help="How many replicas all the traffic needs; 0: as many as serve now, else 2.")] = 0
     rate: Annotated[float, typer.Option(min=0, help="Requests per second of all users; 0 for none.")] = 50.0

@@ -1,4 +1,4 @@
-"""The rollouts of a comparison: each a `labctl rollout` of its own, with a lab of its own, in the folder of the comparison."""
+"""The rollouts of a comparison: each a `labctl rollout` of its own, in the folder of the comparison."""
 
 import os
 import random
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from cli.clock import SystemClock
-from cli.lock import exclusive
+from cli.grounds import Ground
 from cli.session import require_version
 from impact.comparison import STRATEGIES, Cell, Comparison, Setting, compare
 from impact.comparison_costs import Costs, costs
@@ -21,7 +21,6 @@ from impact.comparison_markdown import markdown
 from impact.comparison_page import page
 from impact.rundir import RunFolder, list_runs, replace_whole
 from impact.userlog import UserLog
-from platforms.local.state import StateFile
 from strategies.errors import Interrupted, NotReady, UsageError
 from strategies.events import Outcome
 from strategies.waiting import wait_until
@@ -30,6 +29,8 @@ MEASURED = frozenset({Outcome.PROMOTED, Outcome.COMPLETED, Outcome.ROLLED_BACK, 
 """Outcomes that say something of the strategy; a run that ended otherwise is performed again by the next comparison."""
 DEADLINE = 600.0
 """Seconds that a rollout has beside its holds; everything in it has a shorter deadline of its own."""
+CONSOLE = "console.log"
+"""What the rollouts said."""
 WAY_BACK = 90.0
 """Seconds in which an interrupted rollout has gone back and ended its lab."""
 
@@ -52,12 +53,15 @@ def plan_of(
     baseline: float,
     hold: float,
     keep: float,
+    objective: float | None,
     repeats: int,
     seed: int,
     command: tuple[str, ...],
     store: Path,
+    platform: str,
+    words: tuple[str, ...],
 ) -> Setting:
-    """What is to be performed, in the shuffled order.
+    """What is to be performed, in the shuffled order; `words` tell each rollout of the platform.
 
     Raises:
         UsageError: an unknown strategy, or a version that the store lacks.
@@ -79,25 +83,27 @@ def plan_of(
         order += cells
     return Setting(
         command=command,
-        platform="local",
+        platform=platform,
+        words=words,
         rate=rate,
         users=users,
         replicas=replicas,
         baseline_seconds=baseline,
         hold_seconds=hold,
         keep_seconds=keep,
+        objective_seconds=objective,
         repeats=repeats,
         seed=seed,
         order=tuple(order),
     )
 
 
-def measure(setting: Setting, folder: Path, clock: SystemClock, say: Callable[[str], None]) -> None:
+def measure(setting: Setting, folder: Path, on: Ground, clock: SystemClock, say: Callable[[str], None]) -> None:
     """Perform what has no run in `folder` yet.
 
     Raises:
         Interrupted: somebody asked for an end; the rollout that ran has gone back, and its lab has ended.
-        LockHeld: a rollout of an earlier comparison still runs there.
+        LabError: the next rollout cannot begin; one of an earlier comparison still runs there, or the cluster's lab is not as it should be.
     """
     total = len(setting.order)
     there = _runs(setting, folder)
@@ -107,10 +113,14 @@ def measure(setting: Setting, folder: Path, clock: SystemClock, say: Callable[[s
             continue
         clock.sleep(0)
         say(f"{number} of {total}: {cell.strategy} {cell.candidate}, repeat {cell.repeat}")
-        last_words = _perform(arguments(setting, cell), setting, folder, clock)
+        last_words = _perform(arguments(setting, cell), setting, folder, on, clock)
         run = _runs(setting, folder, of=MEASURED | {Outcome.ERROR}).get(cell)
         summary = run.read_summary() if run else None
         say(f"  {summary.outcome}: {summary.reason}" if summary else f"  not measured: {last_words}")
+    if len(there) < total:
+        # a lab that stays is left as it was found
+        with (folder / CONSOLE).open("a") as log:
+            on.prepare(log)
 
 
 def arguments(setting: Setting, cell: Cell) -> tuple[str, ...]:
@@ -122,9 +132,9 @@ def arguments(setting: Setting, cell: Cell) -> tuple[str, ...]:
         words += ["--preview", f"{setting.hold_seconds:g}s"]
     if cell.strategy not in {"recreate", "rolling"}:
         words += ["--keep", f"{setting.keep_seconds:g}s"]
-    if setting.platform != "local":
-        words += ["--platform", setting.platform]
-    return tuple(words)
+    if setting.objective_seconds is not None:
+        words += ["--objective-latency", f"{setting.objective_seconds:g}s"]
+    return (*words, *setting.words)
 
 
 def write(setting: Setting, folder: Path) -> Written:
@@ -172,18 +182,20 @@ def _runs(setting: Setting, folder: Path, of: frozenset[Outcome] = MEASURED) -> 
     return found
 
 
-def _perform(words: tuple[str, ...], setting: Setting, folder: Path, clock: SystemClock) -> str:
+def _perform(words: tuple[str, ...], setting: Setting, folder: Path, on: Ground, clock: SystemClock) -> str:
     """Run one rollout to its end; its last words."""
-    environment = {**os.environ, "LAB_HOME": str(folder / "lab"), "LAB_RUNS": str(folder / "runs")}
-    console = folder / "console.log"
-    # a comparison that was killed may have left its rollout behind, which is to be told of at once
-    with exclusive(folder / "lab", "labctl compare"):
-        pass
+    console = folder / CONSOLE
     with console.open("a") as log:
-        start = log.tell()
+        on.prepare(log)
+        start = log.seek(0, os.SEEK_END)
         # Ctrl-C is for us alone: we pass it on, and wait for the way back
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli", *words], env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, "-m", "cli", *words],
+            env=on.environment,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             deadline = DEADLINE + 2 * setting.hold_seconds + setting.baseline_seconds + setting.keep_seconds
@@ -191,9 +203,7 @@ def _perform(words: tuple[str, ...], setting: Setting, folder: Path, clock: Syst
         except (Interrupted, NotReady):
             _end(process)
             raise
-        # a lab that outlived its rollout would be the next one's too, and not of its own any more
-        if StateFile(folder / "lab").read():
-            subprocess.run([sys.executable, "-m", "cli", "down"], env=environment, stdout=log, stderr=log, check=False)
+        on.clear(log)
     said = [line for line in console.read_bytes()[start:].decode(errors="replace").splitlines() if line.strip()]
     return said[-1].removeprefix("labctl: ") if said else f"it said nothing, exit code {process.returncode}"
 

@@ -37,6 +37,7 @@ def _up_here(*, version: str, replicas: int, port: int, as_json: bool) -> None:
     from cli.local_lab import LocalLab, start_lab
     from cli.lock import exclusive
     from cli.recovery import end_dead_run
+    from platforms.local import grafana
     from platforms.local import lab as local
     from platforms.local.state import StateFile
 
@@ -49,18 +50,22 @@ def _up_here(*, version: str, replicas: int, port: int, as_json: bool) -> None:
             local.stop(places.home, clock=clock)
             found = None
         running = found or start_lab(places, version=version, replicas=replicas, port=port, clock=clock, say=display.say)
+        grafana.start(places.home, clock=clock, say=display.say)
+        running = StateFile(places.home).read() or running
     urls = {
         "gateway": f"http://127.0.0.1:{running.gateway_port}",
         "prometheus": f"http://127.0.0.1:{running.prometheus_port}",
         "proxy": f"http://127.0.0.1:{running.admin_port}",
+        **({"grafana": f"http://127.0.0.1:{running.grafana_port}"} if running.grafana else {}),
         "metrics": [f"http://{replica.instance}/metrics" for replica in running.replicas],
     }
     if as_json:
         print(json.dumps({"already": found is not None, **urls}))
     else:
         print("already up" if found else "up")
-        for name in ("gateway", "prometheus", "proxy"):
-            print(f"  {name:<11}{urls[name]}")
+        for name in ("gateway", "prometheus", "proxy", "grafana"):
+            if name in urls:
+                print(f"  {name:<11}{urls[name]}")
 
 
 @with_common

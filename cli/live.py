@@ -1,6 +1,8 @@
 """What a person sees while a run runs: a live display on a terminal, plain lines with their time elsewhere; always on stderr."""
 
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,11 +10,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from cli.logs import SAID
 from cli.picture import Seen, picture
 from strategies.errors import WitnessLost
-from strategies.events import AnyEvent, Ended, Looked, Noted, ObjectiveSet, PhaseStarted, Settled, StepEnded, StepStarted
+from strategies.events import AnyEvent, Ended, Looked, Noted, ObjectiveSet, Settled, StepStarted
 from strategies.judgement import Judgement, MetricJudgement
-from strategies.plan import Plan, Promote
+from strategies.plan import Plan
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -53,9 +56,10 @@ class Display:
 
     def say(self, text: str, at: datetime | None = None) -> None:
         """One line with its time, `at` or now."""
+        SAID.info(text)
         if self._talk is Talk.QUIET:
             return
-        line = f"{at or datetime.now(UTC):%H:%M:%S} {text}"
+        line = _folded(f"{at or datetime.now(UTC):%H:%M:%S} {text}")
         # nobody watches any more (a closed terminal, a broken pipe): that must not end a rollout half-way
         with suppress(OSError):
             if self._live:
@@ -65,25 +69,19 @@ class Display:
 
     def show(self, event: AnyEvent) -> None:
         """Take an event in, and say what a reader wants to know of it."""
-        seen = self.seen
+        before = self.seen.judgement
+        self.seen.take(event, self._plan)
         match event:
             case StepStarted(title=title, way_back=way_back):
-                seen.doing = title
                 self.say(f"{'way back: ' if way_back else ''}{title}", event.at)
-            case StepEnded(index=index, way_back=False) if self._plan and isinstance(step := self._plan.steps[index], Promote):
-                seen.stable, seen.weight = step.slot, 0
-            case PhaseStarted(at=at, name=name, weight=weight):
-                seen.phases.append((name, at.timestamp()))
-                seen.weight, seen.since, seen.judgement, seen.paths = weight, at.timestamp(), None, {}
             case ObjectiveSet(seconds=seconds, source=source):
                 self.say(f"slower than {1000 * seconds:.0f} ms counts as slow ({source})", event.at)
             case Settled():
-                seen.since = event.at.timestamp()
                 probes = f", {event.probes} of them our own probes" if event.probes else ""
                 settled = f"settled after {event.seconds:.2f} s: {event.candidate} of {event.answers} answers from the candidate{probes}"
                 self.say(settled, event.at)
             case Looked(judgement=judgement):
-                self._look(judgement, event.at)
+                self._look(judgement, before, event.at)
             case Noted(text=text):
                 self.say(text, event.at)
             case Ended(outcome=outcome, reason=reason, left=left):
@@ -118,13 +116,10 @@ class Display:
             self._live = None
             clock.watchers.remove(draw)
 
-    def _look(self, judgement: Judgement, at: datetime) -> None:
+    def _look(self, judgement: Judgement, before: Judgement | None, at: datetime) -> None:
         """Between two looks that say the same, a line is due only every few seconds, or none where there is a live display."""
         seen = self.seen
-        changed = seen.judgement is None or judgement.verdict is not seen.judgement.verdict
-        seen.judgement = judgement
-        for metric in judgement.metrics:
-            seen.paths.setdefault(metric.metric, []).append(metric.evidence)
+        changed = before is None or judgement.verdict is not before.verdict
         due = self._talk is Talk.VERBOSE or changed or (not self._live and time.monotonic() - self._line_at >= LINE_EVERY)
         if not due:
             return
@@ -132,6 +127,14 @@ class Display:
         self.say(f"{seen.phases[-1][0] if seen.phases else 'starting'}: {judgement.verdict} {judgement.reason}", at)
         for metric in judgement.metrics:
             self.say(f"  {_explained(metric)}", at)
+
+
+def _folded(line: str) -> str:
+    """The line with what does not fit the terminal beneath its words; in a file, or for a program, as it is."""
+    if not sys.stderr.isatty():
+        return line
+    indent = " " * (len("00:00:00 ") + len(line[9:]) - len(line[9:].lstrip()))
+    return textwrap.fill(line, max(20, shutil.get_terminal_size().columns), subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _explained(metric: MetricJudgement) -> str:

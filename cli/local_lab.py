@@ -120,6 +120,7 @@ class LocalLab:
             "lab": {
                 "gateway": f"http://127.0.0.1:{lab.gateway_port}",
                 "prometheus": f"http://127.0.0.1:{lab.prometheus_port}",
+                "grafana": f"http://127.0.0.1:{lab.grafana_port}" if lab.grafana else None,
                 "processes": [{"name": p.name, "pid": p.pid, "alive": processes.alive(p)} for p in lab.processes()],
             },
             "slots": _slots(lab),

@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,11 +49,14 @@ app.command()(doctor.doctor)
 @app.command("dashboard")
 def show_dashboard(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The page's loopback port; 0 for a free one.")] = 0,
+    comparison: Annotated[Path, typer.Option(help="The folder of the comparison whose table and runs are shown, too.")] = Path(
+        "comparison"
+    ),
 ) -> None:
     """Show the runs in a browser, and a rollout while it runs; Ctrl-C ends it."""
     from cli.dashboard import serve
 
-    serve(port)
+    serve(port, comparison)
 
 
 def main() -> None:

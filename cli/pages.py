@@ -28,15 +28,6 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 t
 READY_SECONDS = 60.0
 """In which Streamlit must have begun to answer; its import alone takes seconds on a busy machine."""
 STOP_SECONDS = 10.0
-LOOK = {
-    "theme.primaryColor": "#0067a5",
-    "theme.linkColor": "#0067a5",
-    "theme.baseRadius": "small",
-    "client.toolbarMode": "minimal",
-    "client.showErrorDetails": "none",
-}
-QUIET = {"browser.gatherUsageStats": "false", "server.headless": "true", "server.fileWatcherType": "none", "logger.level": "warning"}
-"""No statistics to anybody, no browser opened, no code reloaded."""
 
 
 def embedded(
@@ -113,10 +104,8 @@ def serving(artifact: Path, port: int, variables: Mapping[str, str], clock: "Sys
     if find_spec("streamlit") is None:
         raise CouldNotRun("the pages need Streamlit, which is not installed: pip install 'deployment-strategy-lab[pages]'")
     artifact = artifact.resolve()
-    script = artifact / "app" / "pages" / "main.py"
-    if not script.is_file():
+    if not (artifact / "app" / "pages" / "__main__.py").is_file():
         raise CouldNotRun(f"{artifact} is no artifact: `labctl serve embedded --build FOLDER` makes one")
-    options = {**LOOK, **QUIET, "server.address": "127.0.0.1", "server.port": str(port)}
     environment = {
         **os.environ,
         # the artifact's own code, and not what is installed or lies in the folder that we are in (-P)
@@ -126,15 +115,8 @@ def serving(artifact: Path, port: int, variables: Mapping[str, str], clock: "Sys
         "MODEL_PAGES_ARTIFACT": str(artifact),
         **{f"MODEL_PAGES_{name}": value for name, value in variables.items()},
     }
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "streamlit",
-        "run",
-        str(script),
-        *(part for name, value in options.items() for part in (f"--{name}", value)),
-    ]
+    # with our pid: if we are killed, it ends by itself
+    command = (sys.executable, "-P", "-m", "app.pages", "--port", str(port), "--parent", str(os.getpid()))
     # a session of its own: a terminal's Ctrl-C is for us, and we end it
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
 

@@ -13,7 +13,7 @@ from cli.labs import lab_on
 from cli.live import Display, Talk
 from cli.settings import Settings, settings
 from strategies.errors import Interrupted, LabError, UsageError
-from strategies.events import Ended, Outcome
+from strategies.events import Ended, Noted, Outcome
 from strategies.plan import Plan, Release, Route, title
 from strategies.run import JudgeOptions, LoadOptions, Run
 from strategies.traffic import Slot
@@ -86,6 +86,9 @@ def perform(asked: Asked, *, as_json: bool) -> None:
         run = _run(asked, lab, places, clock)
         lab.offer(asked.to_version)
         folder = RunFolder.create(places.runs, run)
+        if fewer := _fewer(run):
+            display.say(fewer)
+            folder.write(Noted(at=clock.now(), text=fewer))
         try:
             if folder.run.owns_lab:
                 display.say(f"no lab runs here, so one is started for this rollout, with {folder.run.from_version}")
@@ -156,6 +159,15 @@ def _run(asked: Asked, lab: "Lab", places: Settings, clock: "SystemClock") -> Ru
         timeout=asked.timeout,
         owns_lab=found is None,
     )
+
+
+def _fewer(run: Run) -> str:
+    """That the new version is to carry everything with fewer replicas than the old one has; empty if it is not."""
+    before, replicas = run.plan.before, run.plan.replicas
+    if before is None or replicas >= before.replicas:
+        return ""
+    own = f"{replicas} replica{'s' * (replicas != 1)}"
+    return f"{run.to_version} is to carry with {own} what {run.from_version} carries with {before.replicas}, as --replicas says"
 
 
 def stable_now(found: "Serving | None", from_version: str = "") -> Stable:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completing import run_names
 from cli.settings import settings
 from strategies.errors import StoreRefused, UsageError
 
@@ -61,7 +62,7 @@ class Format(StrEnum):
 
 
 def report(
-    run: Annotated[str, typer.Argument(help="The run's id or the beginning of it; the newest if left out.")] = "",
+    run: Annotated[str, typer.Argument(help="The run's id or the beginning of it; the newest if left out.", autocompletion=run_names)] = "",
     compare: Annotated[tuple[str, str] | None, typer.Option(metavar="RUN RUN", help="Two runs side by side instead.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TERMINAL,
     output: Annotated[Path | None, typer.Option(dir_okay=False, help="A file to write it to, instead of stdout.")] = None,

@@ -19,7 +19,7 @@ from strategies.errors import UsageError
 from strategies.in_place import InPlaceOptions
 from strategies.in_place import recreate as plan_recreate
 from strategies.in_place import rolling as plan_rolling
-from strategies.plan import Plan
+from strategies.plan import Plan, Release
 from strategies.run import LoadOptions
 from strategies.shadow import ShadowOptions
 from strategies.shadow import shadow as plan_shadow
@@ -163,12 +163,20 @@ def _group(match: Match | None) -> dict[str, Any]:
 
 
 def _for_all(common: Common, stable: Stable) -> dict[str, Any]:
-    """What all plans have in common."""
+    """What all plans have in common.
+
+    Raises:
+        UsageError: nobody says how many replicas all the traffic needs.
+    """
+    replicas, release = common.replicas or stable.release.replicas, stable.release
+    if not replicas:
+        raise UsageError(f"{release.version} has been scaled to no replica; say by --replicas how many all the traffic needs")
     return {
         "to_version": common.to,
-        "before": stable.release,
+        # a way back to none would lead users to nobody
+        "before": release if release.replicas else Release(version=release.version, replicas=replicas),
         "stable": stable.slot,
-        "replicas": common.replicas or stable.release.replicas,
+        "replicas": replicas,
         "baseline": common.baseline,
     }
 

@@ -1,14 +1,15 @@
 """A run from its first event to its report: wires platform, users, witness, engine and display together."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from cli.clock import SystemClock
 from cli.exposing import exposing
 from cli.labs import Lab
 from cli.live import Display
+from cli.logs import logging_to
 from cli.metering import meter
 from cli.settings import Settings
 from cli.users import PreviewUsers, Users
@@ -109,7 +110,7 @@ def carry_out(
         control=control,
     )
     with (
-        _logging_to(folder.path / "labctl.log"),
+        logging_to(folder.path / "labctl.log"),
         display.showing(folder, log, clock),
         exposing(exposition, lab.name, places.home, platform.prometheus),
     ):
@@ -151,7 +152,9 @@ def close(folder: RunFolder, ended: Ended | None = None) -> Summary:
 
 
 def promoted(plan: Plan, events: tuple[AnyEvent, ...]) -> bool:
-    """Whether the end of the promotion is written."""
+    """Whether the end of the promotion is written, and nobody has begun to undo it."""
+    if any(isinstance(event, StepStarted) and event.way_back for event in events):
+        return False
     ended = {event.index for event in events if isinstance(event, StepEnded) and not event.way_back}
     return any(isinstance(step, Promote) and index in ended for index, step in enumerate(plan.steps))
 
@@ -176,20 +179,3 @@ def _restore(witness: UsersWitness, plan: Plan, events: tuple[AnyEvent, ...]) ->
     since = next((event.at for event in events if isinstance(event, StepStarted) and event.index == baseline and not event.way_back), None)
     if objective and since:
         witness.restore(objective, since, objective.at)
-
-
-@contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
-    """Keep what nobody foresaw, with its traceback, beside the run."""
-    try:
-        handler = logging.FileHandler(path, delay=True)
-    except OSError:
-        yield
-        return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(handler)
-        handler.close()

@@ -15,6 +15,8 @@ def _lines(found: Found) -> list[str]:
         return [*doing, "no lab runs here; `labctl up` starts one"]
     lab = found["lab"]
     lines = [f"gateway     {lab['gateway']}", f"prometheus  {lab['prometheus']}"]
+    if lab.get("grafana"):
+        lines.append(f"grafana     {lab['grafana']}")
     for slot, state in found["slots"].items():
         if state["version"]:
             ready = f"{state['ready']} of {state['replicas']} replicas ready"

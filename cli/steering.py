@@ -11,6 +11,7 @@ import typer
 from cli.common_options import Where, with_common
 from cli.labs import lab_on
 from cli.settings import settings
+from strategies.errors import UsageError
 from strategies.steering import Command
 
 if TYPE_CHECKING:
@@ -45,18 +46,30 @@ def undo(
     where: Where,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False,
 ) -> None:
-    """Give everybody the version from before the last promotion again, without steps."""
+    """Give everybody the version from before the last promotion again, without steps; at once while it is kept warm."""
     from cli.performing import Asked, Stable, perform
     from cli.promotion import last_promotion
+    from cli.recovery import live_run
+    from cli.session import promoted
     from strategies.plan import Plan, Release
     from strategies.run import JudgeOptions, LoadOptions
     from strategies.undo import undo as plan_undo
 
-    found = last_promotion(_lab(where))
+    lab = _lab(where)
+    live = live_run(lab)
+    if live:
+        if not promoted(live.run.plan, lab.now(live).events()):
+            raise UsageError(
+                f"{live.path.name} is under way and has promoted nothing yet, so there is nothing to undo; `labctl abort` ends it"
+            )
+        lab.ask(Command.UNDO)
+        print(f"asked to give everybody {live.run.from_version} again; `labctl status --watch` shows when it is done")
+        return
+    found = last_promotion(lab)
     before = found.run.plan.before or Release(version=found.run.from_version, replicas=found.run.plan.replicas)
 
     def plan(stable: Stable) -> Plan:
-        return plan_undo(msgspec.structs.replace(before, replicas=stable.release.replicas), stable.slot, baseline=2.0, keep=2.0)
+        return plan_undo(msgspec.structs.replace(before, replicas=stable.release.replicas), stable.slot, baseline=0.0, keep=2.0)
 
     asked = Asked(
         plan=plan,

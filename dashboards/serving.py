@@ -1,8 +1,9 @@
 """How predictions are served: batches into a database beside answers on demand, and how fresh each is."""
 
-from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.builders import dashboard, table, timeseries
 
-from dashboards.panels import Query, board, lines, number
+from dashboards.database import counted, found, variable
+from dashboards.panels import FULL, Query, board, lines, number
 
 LAST = "max by (version) (model_batch_last_success_timestamp_seconds)"
 
@@ -43,4 +44,32 @@ def build() -> dashboard.Dashboard:
         ),
     ):
         made = made.with_panel(panel)
-    return made
+    for asked in _from_the_database():
+        made = made.with_panel(asked)
+    return made.with_variable(variable())
+
+
+def _from_the_database() -> tuple[table.Panel | timeseries.Panel, ...]:
+    """What the batches have written, as the page shows it."""
+    return (
+        counted(
+            "Predictions written",
+            "By batches, in each five minutes, by version.",
+            "SELECT $__timeGroupAlias(predicted_at, '5m'), version AS metric, count(*) AS predictions FROM predictions "
+            "WHERE $__timeFilter(predicted_at) GROUP BY 1, 2 ORDER BY 1",
+        ),
+        found(
+            "Predicted classes",
+            "How many of each class, and how sure the model was on average; what was refused has none.",
+            "SELECT version, coalesce(prediction, 'refused') AS prediction, count(*) AS predictions, "
+            'round(avg(probability)::numeric, 3) AS "mean probability" FROM predictions '
+            "WHERE $__timeFilter(predicted_at) GROUP BY 1, 2 ORDER BY 1, 2",
+        ),
+        found(
+            "Newest predictions",
+            "The last that batches have written.",
+            'SELECT predicted_at AS "predicted at", version, "row", coalesce(prediction, refusal) AS prediction, probability, '
+            "left(input_digest, 12) AS file FROM predictions WHERE $__timeFilter(predicted_at) ORDER BY id DESC LIMIT 50",
+            span=FULL,
+        ),
+    )

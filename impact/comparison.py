@@ -57,7 +57,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         command: what was typed.
-        platform: where the rollouts happened.
+        platform: where the rollouts happened: each with a lab of its own on local, else all on the same one.
         rate: requests per second of all users.
         users: how many users shared them.
         replicas: how many replicas all the traffic needs.
@@ -67,6 +67,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         repeats: how often each was performed.
         seed: of the order, and of the users' schedule in the first repeat; each further repeat has the next one.
         order: the cells in the order in which they were performed.
+        words: what each rollout was told of the platform.
+        objective_seconds: slower requests counted as slow; null for five times stable's p99 in each run's own baseline.
     """
 
     command: tuple[str, ...]
@@ -80,6 +82,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     repeats: int
     seed: int
     order: tuple[Cell, ...]
+    words: tuple[str, ...] = ()
+    objective_seconds: float | None = None
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

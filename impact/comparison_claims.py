@@ -70,8 +70,15 @@ def claim_of(measure: str, candidate: str) -> Claim | None:
 
 def contradictions(comparison: Comparison) -> tuple[str, ...]:
     """Where the measured table contradicts the published one, in sentences."""
-    orders = tuple(sentence for claim in ORDERED for sentence in _orders(comparison, claim))
+    orders = tuple(sentence for claim in ORDERED for sentence in _orders(comparison, claim, FEWEST_REPEATS))
     return (*_downtimes(comparison), *orders)
+
+
+def hints(comparison: Comparison) -> tuple[str, ...]:
+    """What goes against an order of the published table in too few repeats to contradict it, in sentences."""
+    if comparison.setting.repeats >= FEWEST_REPEATS:
+        return ()
+    return tuple(sentence for claim in ORDERED for sentence in _orders(comparison, claim, 1))
 
 
 def _downtimes(comparison: Comparison) -> list[str]:
@@ -93,8 +100,8 @@ def _downtimes(comparison: Comparison) -> list[str]:
     return found
 
 
-def _orders(comparison: Comparison, claim: Claim) -> list[str]:
-    ours = {strategy: _measured(comparison, claim, strategy) for strategy in comparison.strategies}
+def _orders(comparison: Comparison, claim: Claim, fewest: int) -> list[str]:
+    ours = {strategy: _measured(comparison, claim, strategy, fewest) for strategy in comparison.strategies}
     found = []
     for more, less in permutations(comparison.strategies, 2):
         high, low = ours[more], ours[less]
@@ -103,15 +110,15 @@ def _orders(comparison: Comparison, claim: Claim) -> list[str]:
         if high.high < low.low:
             found.append(
                 f"{claim.title}: the table gives {more} more ({claim.mark(more)}) than {less} ({claim.mark(less)}), "
-                f"but {more} took {told(high)} {_WORDS[claim.measure]} and {less} {told(low)}"
+                f"but {more} had {told(high)} {_WORDS[claim.measure]} and {less} {told(low)}"
             )
     return found
 
 
-def _measured(comparison: Comparison, claim: Claim, strategy: str) -> Spread | None:
+def _measured(comparison: Comparison, claim: Claim, strategy: str, fewest: int) -> Spread | None:
     """A strategy's measure, of its good or of its bad candidates; None if it was not repeated enough or did not end as it should."""
     rows = [row for row in comparison.rows if row.strategy == strategy and row.candidate in (BAD if claim.of_bad else GOOD)]
-    if not rows or any(len(row.runs) < FEWEST_REPEATS or row.as_defined is not True for row in rows):
+    if not rows or any(len(row.runs) < fewest or row.as_defined is not True for row in rows):
         return None
     # with more than one bad candidate the order has to hold for all of them together
     runs = zip(*(sorted(row.runs, key=lambda costs: costs.run) for row in rows), strict=False)

@@ -4,8 +4,17 @@ import shlex
 
 from impact.comparison import MEASURES, Comparison
 from impact.comparison_cells import TITLES, cell, ending
-from impact.comparison_claims import FEWEST_REPEATS, claim_of, contradictions
+from impact.comparison_claims import FEWEST_REPEATS, claim_of, contradictions, hints
 
+_LABS = {
+    True: "Each rollout had a lab of its own.",
+    False: "All rollouts had the same lab, which was put back to the first version between them.",
+}
+_SOURCES = (
+    " Replica-seconds are counted from the runs' records of what was started and ended. CPU-seconds are what the replicas' own meters "
+    "(process_cpu_seconds_total) told the lab's Prometheus; the proxy's and the users' are not in them."
+)
+HINTS = f"Against an order of it, but in fewer than {FEWEST_REPEATS} repeats, which is a hint and no contradiction:"
 NO_CONTRADICTION = "Nothing that was measured contradicts the published table."
 
 
@@ -13,7 +22,9 @@ def markdown(comparison: Comparison) -> str:
     """The whole table, what contradicts the published one, and how it was measured."""
     tables = [line for candidate in comparison.candidates for line in _table(comparison, candidate)]
     against = [f"- {sentence}." for sentence in contradictions(comparison)] or [NO_CONTRADICTION]
-    return "\n".join([*tables, *against, "", *account(comparison)]) + "\n"
+    seen = [f"- {sentence}." for sentence in hints(comparison)]
+    hinted = ["", HINTS, "", *seen] if seen else []
+    return "\n".join([*tables, *against, *hinted, "", *account(comparison)]) + "\n"
 
 
 def lines(comparison: Comparison, candidate: str) -> list[tuple[str, list[str]]]:
@@ -34,6 +45,7 @@ def account(comparison: Comparison) -> list[str]:
     setting, environment = comparison.setting, comparison.environment
     machine = f" on {environment.platform} with {environment.cpu_count} processors" if environment else ""
     times = "once" if setting.repeats == 1 else f"{setting.repeats} times, so each figure is a median, with its range in brackets"
+    slow = "" if setting.objective_seconds is None else f" Slower than {setting.objective_seconds:g} s counted as slow."
     several = (
         ""
         if setting.repeats >= FEWEST_REPEATS
@@ -43,7 +55,8 @@ def account(comparison: Comparison) -> list[str]:
         f"Measured by `{shlex.join(setting.command)}`{machine} ({setting.platform} platform): each rollout {times}, "
         f"{setting.rate:g} requests/s of {setting.users} users on {setting.replicas} replicas. Holds: {setting.hold_seconds:g} s of "
         f"each analysis (blue-green has two), {setting.baseline_seconds:g} s of baseline, {setting.keep_seconds:g} s of keep. "
-        f"The order was shuffled by seed {setting.seed}.{several}"
+        f"The order was shuffled by seed {setting.seed}.{slow}{several}",
+        _LABS[setting.platform == "local"] + _SOURCES,
     ]
 
 

@@ -46,7 +46,7 @@ def legend(axes: Axes, color: str = "") -> None:
     """Above the panel, and in the first one above the names of the phases."""
     spec = axes.get_subplotspec()
     height = 1.12 if spec and spec.is_first_row() else 1.01
-    drawn = axes.legend(loc="lower left", bbox_to_anchor=(0, height), ncols=4, borderaxespad=0)
+    drawn = axes.legend(loc="lower left", bbox_to_anchor=(0, height), ncols=5, borderaxespad=0)
     for line in drawn.get_lines() if color else ():
         line.set_color(color)
 

@@ -65,7 +65,9 @@ def after(state: State, event: AnyEvent, run: Run) -> State:
     change = msgspec.structs.replace
     match event:
         case StepStarted(at=at, index=index, title=title, way_back=way_back):
-            return change(state, step=index + 1, title=title, way_back=way_back, began=at.timestamp())
+            # whoever undoes a promotion gives the role back
+            stable = run.stable if way_back else state.stable
+            return change(state, step=index + 1, title=title, way_back=way_back, began=at.timestamp(), stable=stable)
         case StepEnded(index=index, way_back=False) if isinstance(step := run.plan.steps[index], Promote):
             return change(state, stable=step.slot, weight=0)
         case PhaseStarted(name=name, weight=weight):

@@ -87,7 +87,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
         downtime_seconds: the longest run of consecutively sent requests that all failed, from the first one's intended time to the
             next good one's; 0 if none failed.
         users: users who sent a request.
-        users_met_both: users who got answers from both versions.
+        users_met_both: users who got answers from both versions; in an A/B test only while it ran, as everybody had stable before.
         users_met_bad: users who got a failed request or a wrong answer.
         intended_rate: requests per second that the schedule asked for, from the first to the last one; null for fewer than two.
         achieved_rate: requests per second that were sent, from the first to the last one; null for fewer than two.

@@ -32,6 +32,14 @@ def render(summary: Summary) -> str:
             escaped(" ".join(wording.account(summary))),
             *(["## Phases", _table(PHASE_COLUMNS, phases)] if phases else []),
             *(["## Verdicts", _table(VERDICT_COLUMNS, verdicts)] if verdicts else []),
+            *(
+                part
+                for finding in summary.findings
+                for part in (
+                    f"## What was measured in “{escaped(finding.phase)}”",
+                    _table(("what", "how much"), [(name, wording.fact(value)) for name, value in finding.facts.items()]),
+                )
+            ),
             "## Totals",
             _table(("what", "how much"), wording.totals(summary)),
             "## Where and how",

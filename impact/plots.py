@@ -62,8 +62,19 @@ class Plots:
         for verdict, look in last.items():
             if verdict is not Verdict.INCONCLUSIVE:
                 at = look.at.timestamp() - self._zero
-                axes.plot([at], [50], marker="D", color=PAINT["bad"], linestyle="none")
-                axes.annotate(str(verdict), (at, 50), xytext=(6, 4), textcoords="offset points", color=PAINT["ink"], fontsize=9)
+                color = PAINT["ink" if verdict is Verdict.PASS else "bad"]
+                axes.plot([at], [50], marker="D", color=color, linestyle="none", clip_on=False, zorder=3)
+                # the verdict is often the last thing that happens
+                inwards = at > 0.9 * self._end
+                axes.annotate(
+                    str(verdict),
+                    (at, 50),
+                    xytext=(-8 if inwards else 8, 5),
+                    textcoords="offset points",
+                    horizontalalignment="right" if inwards else "left",
+                    color=PAINT["ink"],
+                    fontsize=9,
+                )
         axes.set_ylim(-3, 103)
         axes.set_yticks([0, 25, 50, 75, 100])
         legend(axes)
@@ -123,7 +134,9 @@ class Plots:
         return svg(figure)
 
     def verdict(self, looks: Sequence[Looked]) -> str:
-        """The evidence of harm by metric, against the limit from which on it is proved."""
+        """The evidence of harm by metric, against the limit from which on it is proved; of an experiment, what was found so far."""
+        if drawn := self._difference(looks):
+            return drawn
         points = [(look.at.timestamp() - self._zero, metric) for look in looks for metric in look.judgement.metrics]
         if not points:
             return ""
@@ -136,6 +149,22 @@ class Plots:
         for limit in limits:
             axes.axhline(limit, color=PAINT["ink"], linewidth=1, label="limit" if limit == limits[0] else "")
         axes.set_ylim(bottom=max(axes.get_ylim()[0], -4 * limits[-1]), top=max(axes.get_ylim()[1], 1.2 * limits[-1]))
+        legend(axes)
+        return svg(figure)
+
+    def _difference(self, looks: Sequence[Looked]) -> str:
+        """How much more often the candidate was right than stable, with the interval that it lies in, in points."""
+        names = ("difference", "difference, at least", "difference, at most")
+        found = [(look.at.timestamp() - self._zero, *(look.judgement.facts.get(name) for name in names)) for look in looks]
+        points = [values for values in found if all(isinstance(value, float) for value in values)]
+        if not points:
+            return ""
+        figure, (axes,) = self._figure("verdict", ["points"])
+        at, difference, least, most = np.array(points, dtype=float).T * [[1], [100], [100], [100]]
+        color = PAINT[self._parties.new.slot]
+        axes.fill_between(at, least, most, color=color, alpha=0.2, linewidth=0, label="where it may lie")
+        axes.plot(at, difference, color=color, linewidth=1.6, marker=".", markersize=5, label="difference")
+        axes.axhline(0, color=PAINT["ink"], linewidth=1, label="no difference")
         legend(axes)
         return svg(figure)
 

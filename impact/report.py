@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -13,17 +14,33 @@ from impact.environment import environment
 from impact.plots import Plots
 from impact.rundir import RunFolder
 from impact.story import story
-from impact.summary import summarise
-from impact.userlog import UserLog
-from strategies.events import Looked
+from impact.summary import Summary, summarise
+from impact.userlog import Request, UserLog
+from strategies.errors import StoreRefused
+from strategies.events import AnyEvent, Ended, Looked, StepStarted
 from strategies.judgement import Count
 
 
 class Live(NamedTuple):
-    """What a page that follows a run needs: `token` proves that a command comes from a page that we served."""
+    """What a page that follows a run needs.
+
+    Attributes:
+        token: proves that a command comes from a page that we served.
+        commands: what may be asked for, with what comes of it; none once the run has ended.
+        nonce: what a script must carry that may run on the page.
+    """
 
     token: str
-    commands: tuple[str, ...]
+    commands: Mapping[str, str]
+    nonce: str
+
+
+class Known(NamedTuple):
+    """What a run's folder tells."""
+
+    summary: Summary
+    events: tuple[AnyEvent, ...]
+    requests: list[Request]
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -43,27 +60,50 @@ def render(folder: RunFolder, live: Live | None = None) -> str:
         StoreRefused: the run's record cannot be read.
         WitnessLost: the users' log cannot be read.
     """
-    log = UserLog(folder.requests)
-    log.poll()
-    events = folder.events()
-    summary = folder.read_summary() or summarise(folder.run, events, log.requests, environment(folder.run))
+    summary, events, requests = known(folder)
     page = templates().get_template("report.html.j2")
     return page.render(
         live=live,
         summary=summary,
         headline=wording.headline(summary),
-        story=story(summary),
+        # what is under way is told above the report
+        story=story(summary)[: -1 if live and live.commands else None],
         account=wording.account(summary),
         totals=wording.totals(summary),
-        plots=Plots(summary, log.requests),
+        plots=Plots(summary, requests),
         looks=[event for event in events if isinstance(event, Looked)],
         command=shlex.join(summary.environment.command),
     )
 
 
-def render_runs(runs: Sequence[Mapping[str, str]]) -> str:
-    """A page that lists runs by `name`, `outcome` and `reason`, each with a link to its own."""
-    return templates().get_template("runs.html.j2").render(runs=runs)
+def known(folder: RunFolder) -> Known:
+    """A run's summary, made anew unless it has ended and has one, with what it is made from.
+
+    Raises:
+        StoreRefused: the run's record cannot be read.
+        WitnessLost: the users' log cannot be read.
+    """
+    log, events = UserLog(folder.requests), folder.events()
+    log.poll()
+    # one that was taken up again has a summary of the time before
+    last = next((event for event in reversed(events) if isinstance(event, Ended | StepStarted)), None)
+    summary = None
+    if isinstance(last, Ended):
+        # that of an older release may lack what is told now; the record has it
+        with suppress(StoreRefused):
+            summary = folder.read_summary()
+    summary = summary or summarise(folder.run, events, log.requests, environment(folder.run))
+    return Known(summary, events, log.requests)
+
+
+def render_now(**facts: object) -> str:
+    """What a run does now, as a piece of its page; `facts` are the names in now.html.j2."""
+    return templates().get_template("now.html.j2").render(facts)
+
+
+def render_runs(runs: Sequence[Mapping[str, str]], *, comparison: bool, nonce: str) -> str:
+    """A page that lists runs by `name`, `outcome` and `reason`, each with a link to its own, and says where the comparison is."""
+    return templates().get_template("runs.html.j2").render(runs=runs, comparison=comparison, nonce=nonce)
 
 
 def templates() -> Environment:

@@ -2,50 +2,76 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
-COLUMNS = {
-    "fresh_seconds": ("new data to prediction", 1000.0, "ms"),
-    "p50_seconds": ("p50", 1000.0, "ms"),
-    "p99_seconds": ("p99", 1000.0, "ms"),
-    "per_second": ("predictions/s", 1.0, ""),
-    "per_cpu_second": ("per CPU-second", 1.0, ""),
-    "rss_bytes": ("memory", 1e-6, "MB"),
-    "switch_seconds": ("switching the model", 1.0, "s"),
-    "switch_restarts": ("restarts", 1.0, ""),
-    "switch_bytes": ("bytes moved", 1e-3, "kB"),
+
+class Measure(NamedTuple):
+    """How a figure is shown: its title, the factor to its unit, and what it means."""
+
+    title: str
+    factor: float
+    unit: str
+    meaning: str
+
+
+MEASURES = {
+    "fresh_seconds": Measure(
+        "new data to prediction", 1000.0, "ms", "from new data to their prediction; of a batch, to that of the whole file"
+    ),
+    "p50_seconds": Measure("answer p50", 1000.0, "ms", "what the page's code waits for one prediction, the median"),
+    "p99_seconds": Measure("answer p99", 1000.0, "ms", "what the page's code waits for one prediction, exceeded by one of a hundred"),
+    "page_p50_seconds": Measure("page p50", 1000.0, "ms", "from the click until the page is drawn anew, without the browser's painting"),
+    "page_p99_seconds": Measure("page p99", 1000.0, "ms", "the same, exceeded by one of a hundred"),
+    "per_second": Measure("predictions per second", 1.0, "", "by one client that asks one case after the other, or by the batch"),
+    "per_cpu_second": Measure("predictions per CPU-second", 1.0, "", "of whoever asks and whoever answers together"),
+    "rss_bytes": Measure("memory", 1e-6, "MB", "resident, of the page's process and of the service where there is one"),
+    "switch_seconds": Measure("switching the model", 1.0, "s", "from the decision to the new version's first answer"),
+    "switch_restarts": Measure("restarts", 1.0, "", "of whatever serves, to switch the model"),
+    "switch_bytes": Measure("bytes moved", 1e-3, "kB", "the artifact, the model, or what was written into the database"),
 }
+MOMENTS = {"before": "before", "during": "while it is away", "start": "started while it is away", "after": "once it is back"}
 
 
-def render(measured: Mapping[str, Any]) -> str:
-    """Two tables: what each strategy costs, as median and range of the repeats; and what fails when something is down."""
-    lines = [
-        "# Serving strategies, measured",
-        "",
-        f"`{measured['command']}` · {measured['began']} · {measured['repeats']} repeats · median (range).",
-        "The latency is what the page's code waits for, without its browser. The batch predicts "
-        f"{measured['rows']} new rows; its time from new data to prediction is that of the whole file.",
-        "",
-        "| strategy | " + " | ".join(title for title, _, _ in COLUMNS.values()) + " |",
-        "|---" * (len(COLUMNS) + 1) + "|",
-    ]
-    for strategy, repeats in measured["strategies"].items():
-        lines.append(
-            f"| {strategy} | " + " | ".join(_cell([one.get(key) for one in repeats], *how[1:]) for key, how in COLUMNS.items()) + " |"
-        )
-    down = measured["down"]
-    lines += ["", "What a page that starts meanwhile says:", "", "| strategy | " + " | ".join(f"{name} down" for name in down) + " |"]
-    lines.append("|---" * (len(down) + 1) + "|")
-    strategies = list(next(iter(down.values())))
-    lines += [f"| {strategy} | " + " | ".join(said[strategy] for said in down.values()) + " |" for strategy in strategies]
+def markdown(measured: Mapping[str, Any]) -> str:
+    """A table of what each strategy costs, as median and range of the repeats; and for each part that was down what was said."""
+    strategies = list(measured["strategies"])
+    lines = ["# Serving strategies, measured", "", *account(measured), "", f"| | {' | '.join(strategies)} |"]
+    lines.append(f"|---|{'--:|' * len(strategies)}")
+    lines += [f"| {title} | {' | '.join(cells)} |" for title, cells in rows(measured)]
+    for part, said in measured["down"].items():
+        lines += ["", f"## When the {part} is down", "", f"| | {' | '.join(MOMENTS.values())} |", "|---" * (len(MOMENTS) + 1) + "|"]
+        lines += [f"| {strategy} | {' | '.join(told[moment] for moment in MOMENTS)} |" for strategy, told in said.items()]
     return "\n".join(lines) + "\n"
 
 
-def _cell(values: Sequence[float | None], factor: float, unit: str) -> str:
+def account(measured: Mapping[str, Any]) -> list[str]:
+    """How it was measured, in sentences."""
+    times = "once" if measured["repeats"] == 1 else f"{measured['repeats']} times, so each figure is a median, with its range in brackets"
+    return [
+        f"Measured by `{measured['command']}` at {measured['began']} on {measured['platform']} with {measured['processors']} processors: "
+        f"each {times}. Each was asked for {measured['seconds']:g} s, and the batch predicted {measured['rows']} new rows."
+    ]
+
+
+def rows(measured: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Of each measure its title with its unit, and a cell for each strategy."""
+    found = []
+    for key, measure in MEASURES.items():
+        values = [[one.get(key) for one in repeats] for repeats in measured["strategies"].values()]
+        title = f"{measure.title}, {measure.unit}" if measure.unit else measure.title
+        found.append((title, [_cell(each, measure.factor) for each in values]))
+    return found
+
+
+def _cell(values: Sequence[float | None], factor: float) -> str:
     known = [factor * value for value in values if value is not None]
     if not known:
         return "–"
-    if min(known) == max(known):
-        return f"{known[0]:.3g} {unit}".strip() if known[0] < 1000 else f"{known[0]:,.0f} {unit}".strip()
-    low, middle, high = (f"{value:.3g}" if value < 1000 else f"{value:,.0f}" for value in (min(known), median(known), max(known)))
-    return f"{middle} ({low}–{high}) {unit}".strip()
+    low, middle, high = (_figure(value) for value in (min(known), median(known), max(known)))
+    return middle if low == high else f"{middle} ({low}–{high})"
+
+
+def _figure(value: float) -> str:
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}"

@@ -23,10 +23,10 @@ def compare(first: Summary, second: Summary) -> list[Row]:
     return [*rows, *_verdicts(first, second)]
 
 
-def page(rows: list[Row]) -> str:
-    """The rows as a self-contained HTML page."""
+def page(rows: list[Row], *, linked: bool = False) -> str:
+    """The rows as a self-contained HTML page; `linked` to the runs' own pages where those are served."""
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined)
-    return templates.get_template("compare.html.j2").render(head=rows[0], rows=rows[1:])
+    return templates.get_template("compare.html.j2").render(head=rows[0], rows=rows[1:], linked=linked)
 
 
 def _verdicts(first: Summary, second: Summary) -> Iterator[Row]:

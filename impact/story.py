@@ -1,5 +1,7 @@
 """A run told in one paragraph, with its numbers, for somebody who has never seen the lab."""
 
+from collections.abc import Iterator, Sequence
+
 from impact import wording
 from impact.figures import MetricVerdict
 from impact.summary import Summary
@@ -19,6 +21,7 @@ BAD = {
     "failed": "of its requests failed",
     "slow": "of its requests took longer than {objective}",
     "wrong": "of its answers were wrong",
+    "disagreement": "of its answers were not those of the old version",
 }
 
 
@@ -52,23 +55,41 @@ def _who(summary: Summary) -> list[str]:
 
 
 def _judged(summary: Summary) -> list[str]:
-    """The verdict that decided: the first that failed, else that nothing failed."""
+    """The verdict that decided: the first that failed, else that of the last phase in which anything was judged."""
     failed = [verdict for verdict in summary.verdicts if verdict.verdict is Verdict.FAIL]
     if failed:
         return [_harm(summary, verdict) for verdict in failed]
-    if summary.verdicts and all(verdict.verdict is Verdict.PASS for verdict in summary.verdicts):
-        names = ", ".join(dict.fromkeys(verdict.metric for verdict in summary.verdicts))
-        margin = max(verdict.margin for verdict in summary.verdicts)
-        most = max(verdict.candidate.n for verdict in summary.verdicts)
+    last = [verdict for verdict in summary.verdicts if verdict.phase == summary.verdicts[-1].phase]
+    if last and all(verdict.verdict is Verdict.PASS for verdict in last):
+        most = max(verdict.candidate.n for verdict in last)
+        allowed = "; ".join(f"{metric} {points}" for metric, points in _allowed(last))
         return [
-            f"It was judged by {most} of its requests ({names}), and in nothing was it found worse than {summary.from_version} "
-            f"by more than the {100 * margin:g} points that were allowed."
+            f"It was judged by {most} of {_judged_requests(summary, last[0].phase)}, and in nothing was it found worse than "
+            f"{summary.from_version} by more than what was allowed ({allowed})."
         ]
-    short = [verdict for verdict in summary.verdicts if verdict.verdict is Verdict.INCONCLUSIVE]
+    short = [verdict for verdict in last if verdict.verdict is Verdict.INCONCLUSIVE]
     if short and summary.outcome is Outcome.INCONCLUSIVE:
         least = max(short, key=lambda verdict: verdict.needed)
         return [f"It was judged by {least.candidate.n} of its requests, and to tell takes about {least.needed}."]
+    if summary.outcome is Outcome.ROLLED_BACK:
+        # an experiment on users has no verdict by metric; its own words tell what was found
+        return [f"What was found: {summary.reason.removesuffix('; rolled back, stable has all the traffic')}."]
     return []
+
+
+def _allowed(verdicts: Sequence[MetricVerdict]) -> Iterator[tuple[str, str]]:
+    """The metrics with the harm that was allowed, those together that were allowed the same."""
+    for margin in dict.fromkeys(verdict.margin for verdict in verdicts):
+        names = ", ".join(verdict.metric for verdict in verdicts if verdict.margin == margin)
+        yield names, f"{100 * margin:g} points"
+
+
+def _judged_requests(summary: Summary, phase: str) -> str:
+    """Whose requests the verdict of a phase counts: users met the new version, or only copies and our own requests did."""
+    met = any(figures.name == phase and figures.roles.candidate.requests for figures in summary.phases)
+    if met or summary.strategy in {"recreate", "rolling"}:
+        return "its requests"
+    return "the copied requests" if summary.strategy == "shadow" else "our own requests to it"
 
 
 def _harm(summary: Summary, verdict: MetricVerdict) -> str:
@@ -79,9 +100,14 @@ def _harm(summary: Summary, verdict: MetricVerdict) -> str:
     )
     return (
         f"In the phase “{verdict.phase}”, {wording.duration((verdict.at - began).total_seconds())} after it began, "
-        f"{_of(verdict.candidate)} {what}, against {_of(verdict.stable)} at {summary.from_version}: "
+        f"{_of(verdict.candidate)} {what}{_whose(summary, verdict.phase)}, against {_of(verdict.stable)} at {summary.from_version}: "
         f"it is proved that this is worse by more than the {100 * verdict.margin:g} points that were allowed."
     )
+
+
+def _whose(summary: Summary, phase: str) -> str:
+    requests = _judged_requests(summary, phase)
+    return "" if requests == "its requests" else f" ({requests}; no user got these answers)"
 
 
 def _end(summary: Summary) -> str:

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from math import inf
 
 import msgspec
 
@@ -99,7 +100,7 @@ def summarise(run: Run, events: Sequence[AnyEvent], requests: Sequence[Request],
         ended=ended.at if ended else None,
         objective_seconds=objective,
         phases=_phases(run, timeline.phases(run, events, until), sent, objective),
-        totals=_totals(sides, requests, sent, objective),
+        totals=_totals(sides, requests, sent, objective, timeline.experiment(run, events)),
         verdicts=_verdicts(events),
         findings=tuple(Finding(phase=phase, facts=look.judgement.facts) for phase, look in _last_looks(events) if look.judgement.facts),
         rollback_seconds=_rollback_seconds(run, events, sent),
@@ -166,7 +167,14 @@ def _phase(run: Run, phase: timeline.Phase, requests: Sequence[Request], objecti
     )
 
 
-def _totals(sides: Sides, requests: Sequence[Request], sent: Sequence[Request], objective: float | None) -> Totals:
+def _totals(
+    sides: Sides,
+    requests: Sequence[Request],
+    sent: Sequence[Request],
+    objective: float | None,
+    experiment: tuple[float, float] | None,
+) -> Totals:
+    begin, end = experiment or (-inf, inf)
     return Totals(
         requests=len(sent),
         failed=sum(request.failed for request in sent),
@@ -176,7 +184,7 @@ def _totals(sides: Sides, requests: Sequence[Request], sent: Sequence[Request], 
         unsent=len(requests) - len(sent),
         downtime_seconds=measures.downtime(sent),
         users=len({request.user for request in sent}),
-        users_met_both=measures.users_met_both(sent),
+        users_met_both=measures.users_met_both([request for request in sent if begin <= _sent(request) < end]),
         users_met_bad=len({request.user for request in sent if request.failed or request.wrong}),
         intended_rate=measures.rate(request.intended for request in requests),
         achieved_rate=measures.rate(_sent(request) for request in sent),

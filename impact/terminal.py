@@ -1,8 +1,9 @@
-"""What a run cost its users, on the terminal: at most 80 columns wide, and readable without colours."""
+"""What a run cost its users, on the terminal: at most 80 columns wide, fewer where there are fewer, and readable without colours."""
 
+from collections.abc import Iterator
 from itertools import zip_longest
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -11,6 +12,7 @@ from impact.figures import PhaseFigures
 from impact.summary import Summary
 from strategies.events import Outcome
 
+WIDTH = 80
 GOOD = {Outcome.PROMOTED, Outcome.COMPLETED}
 
 
@@ -21,7 +23,7 @@ def render(summary: Summary) -> RenderableType:
     if summary.left:
         parts.append(Text(f"Still to be done: {summary.left}", style="bold"))
     if summary.phases:
-        parts += [Text(), _phases(summary.phases)]
+        parts += [Text(), _Phases(summary.phases)]
     if summary.verdicts:
         parts += [Text(), _verdicts(summary)]
     if summary.findings:
@@ -30,8 +32,26 @@ def render(summary: Summary) -> RenderableType:
     return Group(*parts)
 
 
-def _phases(phases: tuple[PhaseFigures, ...]) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, width=80, caption="p50, p95, p99: ms from the intended time")
+class _Phases:
+    """The phases as a table, or, where that has no room, in lines that fold."""
+
+    def __init__(self, phases: tuple[PhaseFigures, ...]) -> None:
+        self._phases = phases
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        if options.max_width >= WIDTH:
+            yield _table(self._phases)
+            return
+        for phase in self._phases:
+            got = f", got {wording.percent(phase.served_weight)}" if phase.intended_weight else ""
+            yield Text(f"{phase.name}, {phase.seconds:.1f} s{got}", style="bold")
+            for who, sent, *bad, p50, p95, p99 in wording.role_rows(phase):
+                counted = ", ".join(f"{number} {kind}" for number, kind in zip(bad, ("failed", "slow", "wrong"), strict=True))
+                yield Text(f"  {who}: {sent} sent, {counted}; p50 {p50}, p95 {p95}, p99 {p99} ms")
+
+
+def _table(phases: tuple[PhaseFigures, ...]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, width=WIDTH, caption="p50, p95, p99: ms from the intended time")
     table.add_column("phase", ratio=2, overflow="fold")
     table.add_column("s", justify="right", no_wrap=True)
     table.add_column("who", ratio=3, overflow="fold")

@@ -5,11 +5,12 @@ All times are epoch seconds, as in the users' log, so that both can be joined.
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 from strategies.events import AnyEvent, Ended, Looked, PhaseStarted, Settled, StepEnded, StepStarted
 from strategies.judgement import Verdict
-from strategies.plan import Deploy, Drain, Promote, Replace, Replacement, Retire, Step
+from strategies.plan import Analyse, Deploy, Drain, Promote, Replace, Replacement, Retire, Step, Subject
 from strategies.run import Run
 from strategies.traffic import Slot, Traffic
 
@@ -62,8 +63,10 @@ def phases(run: Run, events: Sequence[AnyEvent], until: float) -> tuple[Phase, .
     changes = [event for event in events if isinstance(event, Settled)]
     found: list[Phase] = []
     share = 0
+    back = min((event.at.timestamp() for event in events if isinstance(event, StepStarted) and event.way_back), default=inf)
     for (start, name, weight), (end, _, _) in pairwise([*starts, (until, "", 0)]):
-        traffic = Traffic(stable=promoted[1] if promoted and start >= promoted[0] else run.stable, weight=weight)
+        # whoever undoes a promotion gives the role back before anything else
+        traffic = Traffic(stable=promoted[1] if promoted and promoted[0] <= start < back else run.stable, weight=weight)
         change = next((event for event in changes if start < event.at.timestamp() <= end), None)
         settled = change.at.timestamp() if change else start if traffic.percent(run.candidate) == share else None
         found.append(Phase(name, start, end, traffic, settled, change.seconds if change else None))
@@ -77,6 +80,16 @@ def promotion(run: Run, events: Sequence[AnyEvent]) -> tuple[float, Slot] | None
         if isinstance(step, Promote) and end is not None:
             return end, step.slot
     return None
+
+
+def experiment(run: Run, events: Sequence[AnyEvent]) -> tuple[float, float] | None:
+    """From when to when an A/B test ran, once its shares had settled; None if none did. One that was begun again counts from there."""
+    experiments = {index for index, step in enumerate(run.plan.steps) if isinstance(step, Analyse) and step.of is Subject.EXPERIMENT}
+    begun = [event.at for event in events if isinstance(event, StepStarted) and event.index in experiments and not event.way_back]
+    if not begun:
+        return None
+    ends = (event.at.timestamp() for event in events if isinstance(event, StepStarted | Ended) and event.at > begun[-1])
+    return begun[-1].timestamp(), min(ends, default=inf)
 
 
 def went_back_at(events: Sequence[AnyEvent]) -> float | None:

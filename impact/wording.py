@@ -37,7 +37,8 @@ def account(summary: Summary) -> list[str]:
         f"The longest time in which every request failed was {duration(totals.downtime_seconds)}."
         if totals.downtime_seconds
         else "At no time did every request fail.",
-        f"Of {totals.users} users {totals.users_met_both} met both versions and {totals.users_met_bad} a failed request or a wrong answer.",
+        f"Of {totals.users} users {totals.users_met_both} met both versions{_while(summary)} and {totals.users_met_bad} a failed request "
+        "or a wrong answer.",
         *_rollback(summary),
         *_machine(summary),
     ]
@@ -55,7 +56,7 @@ def totals(summary: Summary) -> list[tuple[str, str]]:
         ("never sent", str(figures.unsent)),
         ("downtime", duration(figures.downtime_seconds) if figures.requests else UNKNOWN),
         ("users", str(figures.users)),
-        ("met both versions", share(figures.users_met_both, figures.users)),
+        (f"met both versions{_while(summary)}", share(figures.users_met_both, figures.users)),
         ("met something bad", share(figures.users_met_bad, figures.users)),
         ("scheduled", UNKNOWN if figures.intended_rate is None else f"{figures.intended_rate:.1f} requests/s"),
         ("achieved", UNKNOWN if figures.achieved_rate is None else f"{figures.achieved_rate:.1f} requests/s"),
@@ -115,6 +116,11 @@ def duration(seconds: float | None) -> str:
     if seconds < 1:
         return f"{milliseconds(seconds * 1000)} ms"
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _while(summary: Summary) -> str:
+    """When users who met both versions are counted: before an experiment everybody had the same."""
+    return " during the experiment" if summary.strategy == "ab-test" else ""
 
 
 def _role_row(role: str, figures: RoleFigures) -> tuple[str, ...]:

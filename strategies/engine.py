@@ -73,6 +73,8 @@ class Engine:
                 rejection = self._judging.wait_while_paused(self._plan.steps[index + 1 : index + 2])
                 if rejection:
                     return self._go_back(*_outcome(rejection))
+                if self._promoted and self._judging.undone:
+                    return self._undo()
         except LabError as error:
             return self.give_up(error)
         except Exception as error:
@@ -93,6 +95,12 @@ class Engine:
         if interrupted:
             return self._go_back(Outcome.INTERRUPTED, error.exit_code, f"{error} before promotion")
         return self._go_back(Outcome.ERROR, CouldNotRun.exit_code, str(error))
+
+    def _undo(self) -> Ended:
+        """Back although it was promoted: the same way back, as the old version is kept, or else is started again by it."""
+        # what is interrupted from here on is to be brought back too, and no longer to be completed
+        self._promoted = False
+        return self._go_back(Outcome.INTERRUPTED, Interrupted.exit_code, "a person asked to undo it after its promotion")
 
     def _go_back(self, outcome: Outcome, exit_code: int, reason: str) -> Ended:
         left = self._persist([(index, step, True) for index, step in enumerate(self._plan.way_back)])
@@ -166,7 +174,9 @@ class Engine:
         if rejection is None:
             self._write(StepEnded(at=self._clock.now(), index=index, way_back=way_back))
             # only now: what is not on disk did not happen
-            self._promoted = self._promoted or isinstance(step, Promote)
+            if isinstance(step, Promote):
+                self._promoted = True
+                self._judging.nothing_to_undo_so_far()
         return rejection
 
     def _note(self, text: str) -> None:

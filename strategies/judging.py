@@ -42,6 +42,16 @@ class Judging:
         self._watched: Watched | None = None
         self.found = ""
 
+    @property
+    def undone(self) -> bool:
+        """Whether a person wants everybody to have the old version again; means nothing before a promotion."""
+        return self._steering.undone
+
+    def nothing_to_undo_so_far(self) -> None:
+        """Promoted only now: whoever asked to undo something before did not mean this."""
+        self._steering.hear()
+        self._steering.undone = False
+
     def analyse(self, step: Analyse, traffic: Traffic) -> Judgement | None:
         """Carry out an analysis; a judgement only if it forbids to go on.
 
@@ -86,7 +96,12 @@ class Judging:
         if since:
             self._write(self._witness.second_witness(since, self._clock.now()))
 
-    def wait(self, seconds: float | None, *, final: bool = False) -> Judgement | None:
+    def keep(self, seconds: float) -> None:
+        """Let `seconds` pass, for which the old version is kept in case that a person wants it again."""
+        self.forget()
+        self.wait(seconds, undoable=True)
+
+    def wait(self, seconds: float | None, *, final: bool = False, undoable: bool = False) -> Judgement | None:
         """Let `seconds` pass (None: until a person says so), judging meanwhile what is watched. While paused, time stands still.
 
         Returns:
@@ -98,7 +113,7 @@ class Judging:
         while not last:
             self._steering.hear()
             now = self._clock.monotonic()
-            if self._steering.goes_on() or (not final and now >= deadline and not self._steering.paused):
+            if self._steering.goes_on() or (undoable and self.undone) or (not final and now >= deadline and not self._steering.paused):
                 return None
             self._clock.sleep(LOOK_EVERY if self._steering.paused else max(0.0, min(LOOK_EVERY, deadline - now)))
             if self._steering.paused:

@@ -89,8 +89,7 @@ class Performer:
                 self._promote(slot)
             case Hold(seconds, phase):
                 self._phase(phase, self._traffic())
-                self._judging.forget()
-                self._judging.wait(seconds)
+                self._judging.keep(seconds)
             case Drain(slot):
                 self._drain(slot, way_back=way_back)
             case Retire(slot):
@@ -183,7 +182,8 @@ class Performer:
         traffic = self._traffic()
         if traffic is None or traffic.percent(slot) != 100:
             raise CouldNotRun(f"{slot} does not have all the traffic, so it is not promoted; something else has changed the routes")
-        self._platform.route(Traffic(stable=slot))
+        # a cookie that is being taken back is so also from those who come only now
+        self._platform.route(Traffic(stable=slot, forget=traffic.forget))
 
     def _require_capacity(self, traffic: Traffic) -> None:
         """No ready replica, no weight. Stable's own readiness never blocks the way forward: a broken stable is why one goes there."""

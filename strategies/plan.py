@@ -94,7 +94,7 @@ class Gate(msgspec.Struct, frozen=True, tag=True):
 
 
 class Promote(msgspec.Struct, frozen=True, tag=True):
-    """Make `slot`, which by now has all the traffic, the stable one. From here on nothing rolls back."""
+    """Make `slot`, which by now has all the traffic, the stable one. From here on nothing rolls back but a person who undoes it."""
 
     slot: Slot
 

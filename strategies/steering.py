@@ -16,6 +16,8 @@ class Command(StrEnum):
     """Go on now: the rest of this analysis, hold, gate or pause is not waited for."""
     PROMOTE_FULL = "promote --full"
     """The same for this and for all that come after it."""
+    UNDO = "undo"
+    """While the old version is kept warm after a promotion: everybody back to it, at once."""
 
 
 NOBODY = "no rollout is under way, so there is nothing to steer; `labctl status` shows what runs"
@@ -52,6 +54,7 @@ class Steering:
 
     Attributes:
         paused: time stands still for the plan.
+        undone: everybody is to have the old version again.
     """
 
     def __init__(self, control: Control, note: Callable[[str], None]) -> None:
@@ -60,6 +63,7 @@ class Steering:
         self._skip = False
         self._full = False
         self.paused = False
+        self.undone = False
 
     def hear(self) -> None:
         """Take in what was asked since the last time."""
@@ -74,6 +78,8 @@ class Steering:
                     self.paused, self._skip = False, True
                 case Command.PROMOTE_FULL:
                     self.paused, self._full = False, True
+                case Command.UNDO:
+                    self.paused, self.undone = False, True
 
     def begin(self) -> None:
         """Something to wait for begins: a word that nothing waited for is not kept for it."""

@@ -69,12 +69,20 @@ class Browser:
     def wait_for(self, words: str, timeout: float = 60.0) -> str:
         """Wait until a pattern can be read and the page has come to rest; what was found."""
         deadline = time.monotonic() + timeout
-        resting = "!document.querySelector('[data-testid=stStatusWidget]')"
+        resting = "!document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')"
         while time.monotonic() < deadline:
             if (found := re.search(words, self.text())) and self.evaluate(resting):
                 return found[0]
             time.sleep(0.1)
         raise AssertionError(f"{words!r} did not come up within {timeout:g} s; the page says:\n{self.text()}")
+
+    def click(self, words: str) -> None:
+        """Click the button that can be clicked and is called so."""
+        found = self.evaluate(
+            f"(b => b ? (b.click(), true) : false)([...document.querySelectorAll('button')].find("
+            f"b => !b.disabled && b.checkVisibility() && b.innerText.trim() === {json.dumps(words)}))"
+        )
+        assert found, f"there is no button {words!r} to be clicked; the page says:\n{self.text()}"
 
     def press(self, key: str) -> None:
         """Press and let go one key."""

@@ -10,17 +10,38 @@ from typing import TYPE_CHECKING, NoReturn
 
 import psutil
 import pytest
+from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from tests import postgresql
+from tests.e2e.seed import SEED
 
 if TYPE_CHECKING:
     from tests.cluster.lab import ClusterLab
+
+# a machine may be busy: an example that is slow there is no counterexample
+settings.register_profile("lab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lab")
+
+
+def pytest_report_header() -> str:
+    """Some steps are tried by turns."""
+    return f"seed of the steps that are tried: {SEED} (LAB_TEST_SEED)"
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model store with all five versions and the holdout, trained as a person would. Only to be read: all tests share it."""
-    directory = tmp_path_factory.mktemp("store")
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return trained(tmp_path_factory.mktemp("store"))
+    # the first of the processes that share the tests trains for all of them
+    directory = tmp_path_factory.getbasetemp().parent / "store"
+    with FileLock(directory.with_suffix(".lock")):
+        return directory if (directory / "training.log").exists() else trained(directory)
+
+
+def trained(directory: Path) -> Path:
+    """All five versions; `training.log`, which is written last, is what was said."""
     command = [sys.executable, "-m", "app.training", "--store", str(directory)]
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
     # side by side, as training v2-slow is mostly waiting; a store may well have two writers

@@ -18,7 +18,7 @@ class Configuration(BaseSettings):
     Attributes:
         artifact: the folder of code and model that the embedded page predicts with.
         show: all pages, or the embedded one alone.
-        store: the model store whose versions can be set side by side; a folder.
+        store: the model store whose versions can be set side by side: a folder, or the URL of a published one.
         config: the file that chooses the model published as data.
         api: the URL of the service.
         api_key: what the service asks for; empty if it asks for none.
@@ -29,7 +29,7 @@ class Configuration(BaseSettings):
 
     artifact: Path
     show: Literal["all", "embedded"] = "all"
-    store: Path = Path("models")
+    store: str = "models"
     config: Path = Path("model.toml")
     api: str = "http://127.0.0.1:8000"
     api_key: SecretStr = SecretStr("")

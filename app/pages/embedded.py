@@ -5,7 +5,7 @@ import streamlit as st
 from app.pages.asking import InProcess
 from app.pages.configuration import Configuration
 from app.pages.form import question
-from app.pages.models import artifact, artifact_models, trained
+from app.pages.models import artifact, contained
 from app.pages.showing import answered, heading, sentences
 
 
@@ -17,9 +17,10 @@ def page() -> None:
         "and every program that embeds it has to be installed anew.",
     )
     with sentences():
-        here = artifact(Configuration.from_environment().artifact)
+        folder = Configuration.from_environment().artifact
+        here = artifact(folder)
         st.markdown(f"Artifact **`{here.name}`** with model **{here.model}**, {here.bytes / 1e6:.1f} MB")
-        served = InProcess(trained(artifact_models(), here.model, here.sha256), f"the page itself: embedded in the artifact {here.name}")
+        served = InProcess(contained(folder, here.name), f"the page itself: embedded in the artifact {here.name}")
         if asked := question("embedded", served.features()):
             with sentences():
                 answered(asked, served.ask(asked.features))

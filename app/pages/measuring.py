@@ -1,14 +1,15 @@
-"""What a page's user waits for, without the browser: `python -m app.pages.measuring STRATEGY --for SECONDS [--also PID]`.
+"""What a page's user waits for, without the browser: `python -m app.pages.measuring STRATEGY --for SECONDS [--also PID] [--pages URL]`.
 
-Asks the way the page asks, one case after the other, and prints one JSON document. Exit codes: 0; 3 there was no answer, and the
-sentence on stderr is the one that the page shows.
+Asks the way the page asks, one case after the other, then clicks the page itself if it is served, and prints one JSON document.
+With `--asked` it asks once for each line on stdin, and prints a line for each. Exit codes: 0; 3 there was no answer, and the sentence
+on stderr is the one that the page shows.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import psutil
@@ -26,7 +27,8 @@ from app.predictions.database import open_database
 from app.publishing import HOLDOUT_FILE
 from app.store import load
 
-STRATEGIES = ("embedded", "data", "service", "database")
+BUTTONS = {"embedded": "Predict", "data": "Predict", "service": "Predict", "database": "Look it up"}
+STRATEGIES = tuple(BUTTONS)
 Ask = Callable[[int, HoldoutCase], str]
 """From a case and its row to the version that answered."""
 
@@ -59,7 +61,7 @@ def measure(strategy: str, seconds: float, also: Sequence[int]) -> dict[str, flo
     Args:
         strategy: one of `STRATEGIES`.
         seconds: how long.
-        also: processes whose processor time and memory count as well, such as the service's.
+        also: processes whose processor time counts as well, such as the service's.
 
     Raises:
         AppError: a case was not answered.
@@ -85,8 +87,38 @@ def measure(strategy: str, seconds: float, also: Sequence[int]) -> dict[str, flo
         "per_second": len(latencies) / took,
         # the system counts processor time in hundredths of a second
         "per_cpu_second": len(latencies) / max(_cpu(processes) - cpu, 0.01),
-        "rss_bytes": float(sum(process.memory_info().rss for process in processes)),
     }
+
+
+def clicked(strategy: str, url: str, seconds: float) -> dict[str, float]:
+    """Click a page for some seconds, at least once.
+
+    Raises:
+        AppError: the page is not served, or has not answered.
+    """
+    from app.pages.visiting import visit  # noqa: PLC0415  Streamlit, which the memory of those who only ask is not to count
+
+    latencies = [took for took, _version in visit(url, strategy, BUTTONS[strategy], seconds)]
+    p50, p99 = np.percentile(latencies, [50, 99])
+    return {"page_p50_seconds": float(p50), "page_p99_seconds": float(p99)}
+
+
+def asked(strategy: str, lines: Iterable[str]) -> None:
+    """Ask once for each line; whoever asks has started once, as a page has, and goes on after a failure.
+
+    Raises:
+        AppError: it cannot start.
+    """
+    configuration = Configuration.from_environment()
+    ask = asking(strategy, configuration)
+    case = next(iter(holdout(configuration.artifact / MODELS).values()))
+    print(json.dumps({"started": True}), flush=True)  # noqa: T201  the answer
+    for _line in lines:
+        try:
+            answer = {"version": ask(0, case)}
+        except AppError as exc:
+            answer = {"failed": str(exc)}
+        print(json.dumps(answer), flush=True)  # noqa: T201  as above
 
 
 def _cpu(processes: Sequence[psutil.Process]) -> float:
@@ -99,9 +131,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("strategy", choices=STRATEGIES)
     parser.add_argument("--for", dest="seconds", type=float, default=3.0, help="how long to ask (default %(default)s)")
     parser.add_argument("--also", type=int, action="append", default=[], metavar="PID", help="a process that counts as well")
+    parser.add_argument("--pages", metavar="URL", help="where the pages are served: click them as well")
+    parser.add_argument("--asked", action="store_true", help="ask once for each line on stdin")
     options = parser.parse_args(arguments)
     try:
-        print(json.dumps(measure(options.strategy, options.seconds, options.also)))  # noqa: T201  the answer
+        if options.asked:
+            asked(options.strategy, sys.stdin)
+            return 0
+        figures = measure(options.strategy, options.seconds, options.also)
+        if options.pages:
+            figures |= clicked(options.strategy, options.pages, options.seconds)
+        print(json.dumps(figures))  # noqa: T201  the answer
     except AppError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code

@@ -5,16 +5,30 @@ from pathlib import Path
 import streamlit as st
 
 from app.artifact import MODELS, Artifact, read
+from app.card import ModelCard
 from app.choice import Choice, read_choice
 from app.loading import load_from
 from app.model import Model
 from app.pages.configuration import Configuration
-from app.store import load
+from app.store import load, read_card, versions
+from app.stores.published import PublishedStore
 
 
 def artifact_models() -> Path:
     """The model store inside the artifact."""
     return Configuration.from_environment().artifact / MODELS
+
+
+def stored(store: str) -> dict[str, ModelCard]:
+    """What is told of each version of a model store, a folder or a URL, by its name; nothing if there is no such folder.
+
+    Raises:
+        StoreRefused: it cannot be reached.
+    """
+    if "://" not in store:
+        return {version: read_card(Path(store), version) for version in versions(Path(store))}
+    published = PublishedStore(store)
+    return {version: published.card(version) for version in published.versions()}
 
 
 @st.cache_resource(show_spinner="Checking the artifact")
@@ -28,13 +42,23 @@ def artifact(folder: Path) -> Artifact:
 
 
 @st.cache_resource(show_spinner="Loading the model")
-def trained(store: Path, version: str, sha256: str) -> Model:  # noqa: ARG001  the digest makes a version that was trained anew another one
-    """A version of a model store, loaded and checked when it is first asked for.
+def contained(folder: Path, name: str) -> Model:  # noqa: ARG001  another name is another artifact
+    """The model in an artifact, loaded and checked when it is first asked for.
 
     Raises:
-        StoreRefused: there is no such version, or it cannot be loaded.
+        StoreRefused: it is missing, or cannot be loaded.
     """
-    return load(store, version)
+    return load(folder / MODELS, read(folder).model)
+
+
+@st.cache_resource(show_spinner="Loading the model")
+def trained(store: str, version: str, sha256: str) -> Model:
+    """A version of a model store, loaded and checked when it is first asked for; one that was trained anew is another one.
+
+    Raises:
+        UnknownVersion, StoreRefused: there is no such version, or it cannot be loaded.
+    """
+    return load_from(store, version, sha256)
 
 
 @st.cache_resource(show_spinner="Fetching the model")

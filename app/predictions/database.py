@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -45,7 +45,8 @@ def open_database(url: str, *, writes: bool) -> Engine:
         case "postgresql":
             return create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
-                connect_args={"connect_timeout": CONNECT_SECONDS},
+                # a database that was made without an encoding would answer in bytes
+                connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "UTF8"},
                 pool_pre_ping=True,
                 pool_size=2,
             )
@@ -83,10 +84,17 @@ def asking(engine: Engine) -> Iterator[Connection]:
     except SQLAlchemyError as exc:
         original = getattr(exc, "orig", None) or exc
         said = next(iter(str(original).strip().splitlines()), type(original).__name__)
-        where = engine.url.render_as_string(hide_password=True)
+        where = _shown(engine.url)
         raise DatabaseFailed(
             f"the database {where} failed ({said}): check that it is up, and that `labctl predict batch` has filled it"
         ) from exc
+
+
+def _shown(url: URL) -> str:
+    """A database as a person has named it, without its password."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return f"sqlite:///{unquote(url.database.removeprefix('file:'))}"
+    return url.render_as_string(hide_password=True)
 
 
 def migrate(engine: Engine) -> None:

@@ -37,12 +37,12 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         cluster: the kind cluster that is ours to make and to delete; empty on a cluster that is somebody else's.
         context: the kubeconfig's context; everything is done through it and nothing through the current one.
-        namespace: the only one that is written to (kind's apart, where Istio is installed too).
+        namespace: the only namespace that is written to (on kind Istio is installed into its own, too).
         image: repository:tag of the model API; empty builds it from here, for kind.
-        base_image: what it is built on; empty for the Dockerfile's own.
-        node_image: kind's; empty for kind's own choice.
+        base_image: what the model API's image is built on; empty for the Dockerfile's own.
+        node_image: the image of kind's node; empty for kind's own choice.
         istio_overlay: one more IstioOperator file; empty for none.
-        grafana: whether there is one.
+        grafana: whether Grafana is installed.
         gateway_url: where users' requests go in; empty where kind publishes it.
         prometheus_url: where Prometheus answers; empty where kind publishes it.
         database_address: host:port where the prediction log's database answers; empty where kind publishes it.

@@ -47,6 +47,7 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
         run: the folder of the run that changes the lab; empty when none does. Left behind by a run that died.
         tools: the proxy and Prometheus.
         users: the load generator of a run, which ends with the labctl that started it.
+        grafana: only in a lab that stays, where Grafana's program is at hand; it answers at `grafana_port`.
     """
 
     gateway_port: int
@@ -57,6 +58,8 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[Process, ...] = ()
     replicas: tuple[Replica, ...] = ()
     users: Process | None = None
+    grafana: Process | None = None
+    grafana_port: int = 0
 
     def in_slot(self, slot: Slot) -> tuple[Replica, ...]:
         """The replicas in `slot`."""
@@ -65,7 +68,8 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
     def processes(self) -> Sequence[Process]:
         """Everything, the users first, the proxy and Prometheus last."""
         users = (self.users,) if self.users else ()
-        return (*users, *(replica.process for replica in self.replicas), *self.tools)
+        grafana = (self.grafana,) if self.grafana else ()
+        return (*users, *(replica.process for replica in self.replicas), *grafana, *self.tools)
 
 
 class StateFile:

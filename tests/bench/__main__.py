@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 
 from tests.e2e.labctl import PROGRAM, Labctl
+from tests.e2e.steering import steered
 
 REPEATS = 5
+STEERED = 3
+"""How often every word is said."""
 
 
 def rollback_seconds(store: Path, folder: Path) -> None:
@@ -24,6 +27,22 @@ def rollback_seconds(store: Path, folder: Path) -> None:
             print(
                 f"{bad}: verdict to last request of the candidate, median {statistics.median(late):.3f} s, at worst {max(late):.3f} s; "
                 f"exposed for {statistics.median(met):.1f} s in the median"
+            )
+    finally:
+        labctl.end()
+
+
+def steering_seconds(store: Path, folder: Path) -> None:
+    """From the start of a word's labctl to its answer and to its effect: the promise is at most 2 s for each."""
+    labctl = Labctl(folder, store)
+    assert labctl.run("up").returncode == 0
+    try:
+        rounds = [steered(labctl) for _ in range(STEERED)]
+        for word in rounds[0]:
+            answers, effects = ([seconds[word][part] for seconds in rounds] for part in (0, 1))
+            print(
+                f"{word}: answered after {statistics.median(answers):.2f} s in the median, {max(answers):.2f} s at worst; "
+                f"effect after {statistics.median(effects):.2f} s, {max(effects):.2f} s at worst"
             )
     finally:
         labctl.end()
@@ -45,6 +64,7 @@ def main() -> None:
         store = Path(folder) / "models"
         subprocess.run([sys.executable, "-m", "app.training", "--store", str(store)], check=True, stdout=subprocess.DEVNULL)
         help_seconds()
+        steering_seconds(store, Path(folder) / "steering")
         rollback_seconds(store, Path(folder))
     subprocess.run([sys.executable, "-m", "tests.bench.sequential_rates"], check=True)
 

@@ -113,7 +113,7 @@ def test_deploy_replaces_a_dead_replica_and_keeps_the_living_one(platform: Platf
     lab.kill(BLUE)
 
     wait_for(lambda: platform.observe().slots[BLUE] == SlotState(version="v1", replicas=2, ready=1), seconds=lab.noticed)
-    assert gateway.count(20) == Counter({V1: 20})
+    wait_for(lambda: gateway.count(20) == Counter({V1: 20}))
 
     platform.deploy(BLUE, release("v1", 2))
 

@@ -33,10 +33,10 @@ class Asked(NamedTuple):
 
 
 def queries() -> Iterator[Asked]:
-    """Every query of every dashboard, with its variables filled in."""
+    """Every query of every dashboard to Prometheus, with its variables filled in."""
     for name in generated.BOARDS:
         model = json.loads(generated.text(name))
-        found = [(panel["title"], target["expr"]) for panel in model["panels"] for target in panel["targets"]]
+        found = [(panel["title"], target["expr"]) for panel in model["panels"] for target in panel["targets"] if "expr" in target]
         found += [(annotation["name"], annotation["expr"]) for annotation in model.get("annotations", {}).get("list", [])]
         for panel, expr in found:
             filled = re.sub(r"\$\w+", lambda variable: VARIABLES[variable[0]], expr)

@@ -65,15 +65,8 @@ class Labctl:
         """
         if arguments[0] == "rollout":
             self._earlier = frozenset(self.runs.glob("*"))
-        process = subprocess.Popen(
-            [*PROGRAM, *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            **options,
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen([*PROGRAM, *arguments], env=self.environment, text=True, start_new_session=True, **{**pipes, **options})
         try:
             yield process
         finally:

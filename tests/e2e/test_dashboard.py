@@ -1,5 +1,6 @@
 """`labctl dashboard` shows a rollout while it runs, and only its own page may steer it."""
 
+import json
 import re
 
 import httpx
@@ -22,15 +23,39 @@ def test_a_running_rollout_is_shown_and_aborted_from_its_page_alone(labctl: Labc
             assert "<svg" in page
             (token,) = re.findall(r'"x-lab-token": "([^"]+)"', page)
             with browser.stream("GET", f"/runs/{name}/changes") as notices:
-                assert "data: changed" in notices.iter_lines()
+                seen = (json.loads(line.removeprefix("data: ")) for line in notices.iter_lines() if line.startswith("data: "))
+                assert any(sight.get("state") == "under way" and "candidate (green)" in sight["html"] for sight in seen)
 
             assert browser.get("/", headers={"host": "somewhere.example"}).status_code == 400
-            assert browser.get("/runs/no-such-run").status_code == 404
+            for nowhere in (
+                "/runs/no-such-run",
+                "/runs/..%2f..%2fetc",
+                "/comparison",
+                "/beside",
+                f"/beside?run={name}",
+                "/beside?run=a&run=b",
+            ):
+                assert browser.get(nowhere).status_code == 404
+            guard = browser.get("/").headers
+            assert guard["x-frame-options"] == "DENY"
+            assert "frame-ancestors 'none'" in guard["content-security-policy"]
+            assert "access-control-allow-origin" not in guard
             assert browser.post(f"/runs/{name}/abort").status_code == 403
-            assert browser.post(f"/runs/{name}/abort", headers={"x-lab-token": "x"}).status_code == 403
+            for nonsense in ("x", "", token[:-1], token + "x", "ö", "x" * 5000):
+                assert browser.post(f"/runs/{name}/abort", headers=[(b"x-lab-token", nonsense.encode())]).status_code == 403
+            for elsewhere in (
+                {"origin": "http://somewhere.example"},
+                {"origin": "null"},
+                {"origin": "https://127.0.0.1"},
+                {"sec-fetch-site": "cross-site"},
+                {"sec-fetch-site": "same-site"},
+                {"host": "somewhere.example"},
+            ):
+                assert browser.post(f"/runs/{name}/abort", headers={"x-lab-token": token, **elsewhere}).status_code in {400, 403}
             assert browser.post(f"/runs/{name}/explode", headers={"x-lab-token": token}).status_code == 404
             assert rollout.poll() is None
-            assert browser.post(f"/runs/{name}/pause", headers={"x-lab-token": token}).text == "asked to pause"
+            own = {"x-lab-token": token, "origin": address.rstrip("/"), "sec-fetch-site": "same-origin"}
+            assert browser.post(f"/runs/{name}/pause", headers=own).text == "asked to pause"
             assert browser.post(f"/runs/{name}/abort", headers={"x-lab-token": token}).status_code == 200
 
             _, err = rollout.communicate(timeout=60)

@@ -1,27 +1,19 @@
 """Whatever ends a rollout, and wherever: users keep one version that answers, and nothing is left behind."""
 
 import json
-import os
-import random
 import signal
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from strategies.events import StepEnded, StepStarted
 from tests.e2e.labctl import Labctl
+from tests.e2e.seed import chosen
 
 QUICK = ("--rate", "200", "--weight", "50", "--hold", "2s", "--baseline", "1s", "--keep", "1s", "--detect", "30")
 """What is judged matters little here, so half of the users judge it in two seconds."""
 STEPS = ("baseline", "deploy 1", "route 50 %", "analyse", "deploy 2", "route 100 %", "promote", "hold", "drain", "retire")
 PROMOTE = STEPS.index("promote")
-SEED = int(os.environ.get("LAB_TEST_SEED", time.time() // 86400))
-"""Chooses the steps that are tried in every run of the tests, since all take long. A day has one seed; a test's name tells its step."""
-
-_random = random.Random(SEED)
+_random = chosen("signal")
 BEFORE, AFTER = _random.randrange(PROMOTE), _random.randrange(PROMOTE + 1, len(STEPS))
 
 
@@ -52,27 +44,6 @@ def require_one_version(labctl: Labctl, version: str) -> None:
     assert [slot["replicas"] for slot in slots if slot["percent"] == 0] == [0]
 
 
-@contextmanager
-def asked_all_the_time(labctl: Labctl) -> Iterator[None]:
-    """Ask the gateway again and again; every answer must be good."""
-    bad: list[int] = []
-    done = threading.Event()
-
-    def ask() -> None:
-        while not done.wait(0.02):
-            if (status := labctl.answer().status_code) != 200:
-                bad.append(status)
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    try:
-        yield
-    finally:
-        done.set()
-        asking.join()
-    assert bad == []
-
-
 @at_every_step("name", "SIGINT", "SIGTERM")
 def test_a_signal_leads_back_before_promotion_and_on_after_it(labctl: Labctl, step: int, name: str) -> None:
     with labctl.started("rollout", "canary", *QUICK, "--json") as rollout:
@@ -88,26 +59,6 @@ def test_a_signal_leads_back_before_promotion_and_on_after_it(labctl: Labctl, st
     assert (rollout.returncode, summary["outcome"]) == ((0, "promoted") if promoted else (130, "interrupted")), err
     assert ("after promotion, so the rest was completed" if promoted else "before promotion; rolled back") in summary["reason"]
     assert labctl.left_running() == []
-
-
-@at_every_step("command", "resume", "abort")
-def test_a_killed_labctl_leaves_stable_serving_until_abort_or_resume_ends_it(labctl: Labctl, step: int, command: str) -> None:
-    assert labctl.run("up").returncode == 0
-    with asked_all_the_time(labctl):
-        with labctl.started("rollout", "canary", *QUICK) as rollout:
-            wait_for(labctl, step)
-            rollout.kill()
-        labctl.wait_for("end of the users", lambda: not any("locust" in line for line in labctl.left_running()), timeout=5)
-        promoted = promotion_written(labctl)
-        assert "left behind by a labctl that died" in labctl.run("status").stdout
-
-        done = labctl.run(command, "--json")
-
-    forward = promoted or command == "resume"
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["outcome"] == ("promoted" if forward else "interrupted")
-    require_one_version(labctl, "v2" if forward else "v1")
-    assert "left behind" not in labctl.run("status").stdout
 
 
 def test_the_next_rollout_ends_what_a_killed_one_left(labctl: Labctl) -> None:

@@ -1,5 +1,5 @@
 {{- define "batch.name" -}}
-{{ printf "%s-batch" .Release.Name | trunc 52 | trimSuffix "-" }}
+{{ printf "%s-batch" .Release.Name | trunc 44 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "batch.labels" -}}

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,34 +13,19 @@ from sqlalchemy import text
 from app.errors import DatabaseFailed
 from app.predictions.database import asking, migrate, open_database
 from app.predictions.reading import page
+from tests import postgresql
 from tests.unit.app.conftest import ClientFactory
 from tests.unit.app.ports import free_port
-from tests.unit.app.postgres_server import PostgresServer
 from tests.unit.app.test_api import HOLDOUT
 from tests.unit.app.test_batch import DEADLINE, command, run, write_csv
 
 pytestmark = pytest.mark.cluster
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    one = PostgresServer()
-    try:
-        one.wait_until_ready()
-        yield one
-    finally:
-        one.end()
-
-
 @pytest.fixture
-def url(server: PostgresServer) -> str:
-    """The server's database, empty."""
-    engine = open_database(server.url, writes=True)
-    with asking(engine) as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return server.url
+def url(postgresql_server: postgresql.Server) -> str:
+    """An empty database."""
+    return postgresql_server.new_database()
 
 
 def count(url: str) -> tuple[int, int]:
@@ -92,6 +76,14 @@ def test_a_killed_run_goes_on_and_two_at_once_write_each_row_once(store: Path, u
     keys = {one["row"] for answer in (first, second) for one in answer["predictions"]}
     assert len(keys) == 200
     assert f'model_batch_rows_total{{result="predicted",version="v2"}} {total:.1f}' in shown.get("/metrics").text
+
+
+def test_a_database_without_an_encoding_is_filled_and_read_as_text(postgresql_server: postgresql.Server) -> None:
+    engine = open_database(postgresql_server.new_database("SQL_ASCII"), writes=True)
+    migrate(engine)
+
+    assert page(engine, limit=1, version="v1").predictions == []
+    engine.dispose()
 
 
 def test_processes_that_migrate_at_the_same_time_wait_for_each_other(url: str) -> None:

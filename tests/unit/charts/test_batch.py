@@ -39,10 +39,22 @@ def test_nobody_asks_it_anything_and_it_may_reach_its_store_and_database_anywher
     assert not [one for one in render(networkPolicy={"enabled": False}) if one["kind"] == "NetworkPolicy"]
 
 
+def test_there_is_a_job_for_each_schedule_and_it_never_runs_twice_at_once() -> None:
+    both = [one for one in render(schedules={"daily": "30 2 * * *"}) if one["kind"] == "CronJob"]
+
+    assert {one["metadata"]["name"]: one["spec"]["schedule"] for one in both} == {
+        "nightly-batch-hourly": "0 * * * *",
+        "nightly-batch-daily": "30 2 * * *",
+    }
+    assert {one["spec"]["concurrencyPolicy"] for one in both} == {"Forbid"}
+    assert only(render(), "CronJob")["metadata"]["name"] == "nightly-batch-hourly"
+
+
 @pytest.mark.parametrize(
     "values",
     [
-        {"schedule": "hourly"},
+        {"schedules": {"hourly": "often"}},
+        {"schedule": "0 * * * *"},
         {"image": {"tag": "not a tag"}},
         {"model": {"version": "../v1"}},
         {"model": {"sha256": "abc"}},

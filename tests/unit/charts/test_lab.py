@@ -125,8 +125,8 @@ def test_every_pod_has_a_policy_of_its_own_for_both_directions() -> None:
 @pytest.mark.parametrize(
     ("part", "port", "asked_by"),
     [
-        ("store", 7070, {"model-api", "batch"}),
-        ("database", 5432, {"model-api", "batch"}),
+        ("store", 7070, {"model-api", "batch", "pages"}),
+        ("database", 5432, {"model-api", "batch", "pages", "grafana"}),
         ("prometheus", 9090, {"grafana"}),
         ("grafana", 3000, set[str]()),
     ],

@@ -90,3 +90,32 @@ def test_a_signal_is_heard_at_the_next_nap_and_not_behind_the_shield() -> None:
             clock.sleep(0)
         clock.shield()
         clock.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("labctl rol", {"rollout"}),
+        ("labctl rollout ", {"canary", "recreate", "rolling", "blue-green", "ab-test", "shadow"}),
+        ("labctl rollout canary --to v2-", {"v2-broken", "v2-wrong"}),
+        ("labctl report 2026", {"20261127-1-canary-v1-v2", "20261126-1-shadow-v1-v2"}),
+        ("labctl report --format ", {"terminal", "html", "md", "json"}),
+    ],
+)
+def test_tab_completes_commands_versions_and_runs(tmp_path: Path, typed: str, offered: set[str]) -> None:
+    for file in ("models/v1/model.json", "models/v2-broken/model.json", "models/v2-wrong/model.json"):
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).touch()
+    for name in ("20261126-1-shadow-v1-v2", "20261127-1-canary-v1-v2"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "plan.json").touch()
+    words = typed.split(" ")
+    asked = {"_LABCTL_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    program = "import sys; sys.argv[0] = 'labctl'; from cli.main import app; app(prog_name='labctl')"
+    environment = {**os.environ, **asked, "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment = {name: value for name, value in environment.items() if name not in {"LAB_STORE", "LAB_RUNS"}}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert set(done.stdout.split()) == offered, done.stderr

@@ -1,6 +1,16 @@
 """The live picture says in numbers what it draws, and fits whatever terminal it is drawn on."""
 
 import io
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -116,3 +126,79 @@ def test_quiet_says_nothing_and_verbose_says_each_look(tmp_path: Path, capsys: p
 
 def request(slot: str, sent: float) -> Request:
     return Request(sent, sent, 0.01, 1, "id", Slot(slot), {"blue": "v1", "green": "v2"}[slot], 200, "", "benign", "benign")
+
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from cli.clock import SystemClock
+from cli.live import Display
+from cli.logs import logging_to
+from impact.rundir import RunFolder
+from impact.userlog import UserLog
+
+folder, clock, display = RunFolder.open(Path(sys.argv[1])), SystemClock(), Display()
+with logging_to(folder.path / "labctl.log"), display.showing(folder, UserLog(folder.requests), clock):
+    for event in folder.events():
+        display.show(event)
+        clock.sleep(0)
+    clock.sleep(0.6)
+    display.say("READY")
+    clock.sleep(float(sys.argv[2]))
+"""
+
+
+@contextmanager
+def in_a_terminal(folder: RunFolder, columns: int, seconds: float) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """The display of a recorded run on a terminal of that width; gives the terminal's other end."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, columns))
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES", "NO_COLOR"}} | {"TERM": "xterm"}
+    command = [sys.executable, "-c", PROGRAM, str(folder.path), str(seconds)]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True)
+    os.close(theirs)
+    try:
+        yield ours, process
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def read_until(ours: int, words: str) -> list[str]:
+    """What the terminal was sent until these words came, as lines without the codes that move and colour."""
+    sent, deadline = b"", time.monotonic() + 60
+    while words.encode() not in sent:
+        assert time.monotonic() < deadline, sent[-2000:].decode(errors="replace")
+        if select.select([ours], [], [], 0.5)[0]:
+            sent += os.read(ours, 65536)
+    text = sent.decode(errors="ignore")
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").split("\n")
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_on_a_terminal_no_line_is_longer_than_it_is_wide_and_resizing_is_heeded(tmp_path: Path, columns: int) -> None:
+    folder = record(tmp_path, in_the_middle("a-version-with-a-name-of-its-own"))
+    with in_a_terminal(folder, columns, 30) as (ours, _):
+        lines = read_until(ours, "READY")
+        termios.tcsetwinsize(ours, (40, 34))
+        read_until(ours, f"╰{'─' * 32}╯")
+
+    assert [line for line in lines if cell_len(line) > columns] == []
+    assert any("▸ 10 %" in line for line in lines)
+    # whatever is drawn is also said in numbers, however narrow it is
+    drawn = " ".join(" ".join(line.strip("│ ") for line in lines).split())
+    for number in ("of intended 10 %", "needs 94", "p95"):
+        assert number in drawn
+    assert "…" not in drawn
+
+
+def test_what_was_said_is_in_the_runs_own_log_with_its_time_and_without_folds(tmp_path: Path) -> None:
+    folder = record(tmp_path, in_the_middle())
+    with in_a_terminal(folder, 40, 0) as (ours, process):
+        read_until(ours, "READY")
+        process.wait(30)
+    lines = (folder.path / "labctl.log").read_text().splitlines()
+
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO ", line) for line in lines)
+    assert any("10 %: FAIL candidate failed" in line for line in lines)

@@ -22,7 +22,7 @@ from strategies.errors import TakenOver, UsageError
 from strategies.steering import NOBODY, Command, Control
 from tests.unit.kubernetes.api_server import ApiServer, api_server
 
-PAUSE, RESUME, PROMOTE, FULL = Command
+PAUSE, RESUME, PROMOTE, FULL, _ = Command
 
 
 class Place(Protocol):

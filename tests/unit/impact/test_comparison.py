@@ -7,7 +7,7 @@ import pytest
 
 from impact.comparison import STRATEGIES, Cell, Comparison, Setting, Spread, compare, expected
 from impact.comparison_cells import cell, ending
-from impact.comparison_claims import CLAIMS, ZERO_DOWNTIME, contradictions
+from impact.comparison_claims import CLAIMS, ZERO_DOWNTIME, contradictions, hints
 from impact.comparison_costs import Costs, costs
 from impact.comparison_markdown import NO_CONTRADICTION, markdown
 from impact.comparison_page import page
@@ -143,6 +143,9 @@ def test_an_order_is_contradicted_only_by_ranges_that_lie_apart(
     said = contradictions(table(measured, len(canary), ("blue-green", "canary")))
 
     assert bool(said) is contradicted
+    hinted = hints(table(measured, len(canary), ("blue-green", "canary")))
+    assert bool(hinted) is (len(canary) < 3), "too few repeats are a hint, more of them contradict or do not"
+    assert not (hinted and said)
     assert all("cloud cost: the table gives blue-green more (■■■) than canary (■□□)" in sentence for sentence in said)
 
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from impact.exposition import Exposition
 from impact.rundir import RunFolder
-from strategies.events import Looked, PhaseStarted
+from strategies.events import Looked, PhaseStarted, StepStarted
 from strategies.traffic import Slot
 from tests.unit.impact.recorded_run import Recorder, a_run, at, carried_out, record, row, write_rows
 
@@ -142,6 +142,19 @@ def test_the_way_back_is_told_apart_and_what_was_judged_is_over(tmp_path: Path) 
     assert value(samples, "steps") == len(recorder.run.plan.way_back)
     assert value(samples, "intended_weight_percent", "green") == 0
     assert not [name for name, _ in samples if name.startswith("verdict")]
+
+
+def test_whoever_undoes_a_promotion_gives_the_role_back(tmp_path: Path) -> None:
+    recorder = carried_out(a_run())
+    exposition = Exposition(recorder.run, tmp_path)
+    for event in recorder.events:
+        exposition.show(event)
+    exposition.show(StepStarted(at=at(99), index=0, title="", way_back=True))
+    exposition.show(PhaseStarted(at=at(99), name="way back", weight=0))
+
+    samples = scraped(exposition.registry())
+
+    assert (value(samples, "intended_weight_percent", "blue"), value(samples, "intended_weight_percent", "green")) == (100, 0)
 
 
 def test_one_slot_that_is_stable_and_candidate_has_one_intended_share(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from impact.markdown import escaped, render, render_comparison
 from impact.side_by_side import compare, page
 from impact.summary import Summary
 from tests.unit.impact.recorded_run import Recorder, a_run, carried_out
-from tests.unit.impact.test_report import Page
+from tests.unit.impact.test_report import Page, an_experiment
 from tests.unit.impact.test_summary import summary_of
 
 
@@ -26,6 +26,10 @@ def test_it_tells_the_outcome_the_phases_the_verdicts_and_how_to_repeat_it() -> 
         assert escaped(verdict.explanation) in text
     assert "| 10 % |" in text
     assert text.endswith("\n    labctl rollout\n")
+
+
+def test_what_an_experiment_found_is_told() -> None:
+    assert "| difference, at most | -0.1 |" in render(summary(an_experiment()))
 
 
 @pytest.mark.parametrize("recorder", [Recorder(a_run()), carried_out(a_run(rate=0.0))], ids=["killed at once", "no requests"])

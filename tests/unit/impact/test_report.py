@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from impact.report import write_report
+from strategies.events import Looked
+from strategies.judgement import Fact, Judgement, Verdict
 from strategies.plan import Hold, Plan
 from strategies.traffic import Slot
 from tests.unit.impact.recorded_run import Recorder, a_run, carried_out, record, summarised
@@ -66,7 +68,20 @@ def nothing_answered() -> Recorder:
     return recorder
 
 
+def an_experiment() -> Recorder:
+    """What was found takes the place of a verdict by metric."""
+    recorder = carried_out(a_run("v2-broken"), failing=0.3)
+    facts: list[dict[str, Fact]] = [{"difference": None, "difference, at least": -1.0, "difference, at most": 1.0}]
+    facts += [{"difference": -0.3, "difference, at least": -0.3 - width, "difference, at most": width - 0.3} for width in (0.6, 0.4, 0.2)]
+    looks = [number for number, event in enumerate(recorder.events) if isinstance(event, Looked)]
+    for number, found in zip(looks, facts + facts[-1:] * len(looks), strict=False):
+        judgement = Judgement(verdict=Verdict.FAIL, reason="loser: right less often", facts=found)
+        recorder.events[number] = msgspec.structs.replace(recorder.events[number], judgement=judgement)
+    return recorder
+
+
 RUNS = [
+    pytest.param(an_experiment(), id="an experiment"),
     pytest.param(carried_out(a_run()), id="promoted"),
     pytest.param(carried_out(a_run("v2-broken", stable=Slot.GREEN), failing=0.3), id="rolled back"),
     pytest.param(carried_out(a_run(rate=0.0)), id="no requests"),
@@ -121,6 +136,15 @@ def test_where_there_is_nothing_to_draw_there_are_words(tmp_path: Path, recorder
 
     assert html.count("<svg") == drawings
     assert [word for word in words if word not in page.text] == []
+
+
+def test_an_experiment_has_its_difference_drawn_and_is_not_called_unjudged(tmp_path: Path) -> None:
+    html, page = reported(tmp_path, an_experiment())
+    start = html.index("<svg", html.index("The path to the verdict"))
+
+    assert ">no difference<" in html[start : html.index("</svg>", start)]
+    assert "The candidate was never judged." not in page.text
+    assert "What was found: " in page.text
 
 
 def test_a_flawless_run_says_so(tmp_path: Path) -> None:
@@ -180,7 +204,14 @@ def test_a_run_that_was_killed_has_a_report_of_what_is_known(tmp_path: Path) -> 
     _, page = reported(tmp_path, only_stable())
 
     assert "canary v1 → v2: not ended" in page.text
-    assert "the run has not ended, or was killed" in page.text
+    assert "It has not ended, or was killed." in page.text
+
+
+def test_a_run_whose_summary_an_older_release_wrote_has_a_report_too(tmp_path: Path) -> None:
+    folder = record(tmp_path, carried_out(a_run()))
+    (folder.path / "summary.json").write_text('{"id": "of a time before"}')
+
+    assert "canary v1 → v2: promoted" in Page(write_report(folder).read_text()).text
 
 
 def test_load_without_a_rollout_names_one_version(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_a_good_candidate() -> None:
 
     assert text.startswith("v2 was to take the place of v1 by canary: a growing share of the users got it")
     assert f"users sent {len(recorder.rows)} requests" in text
-    assert "in nothing was it found worse than v1 by more than the 2 points that were allowed" in text
+    assert "in nothing was it found worse than v1 by more than what was allowed (failed, wrong 2 points)" in text
     assert text.endswith("So it was promoted, and v2 serves everybody now.")
 
 

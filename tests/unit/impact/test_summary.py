@@ -4,11 +4,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from impact.figures import PhaseFigures, RoleFigures
 from impact.summary import Summary, summarise
 from impact.userlog import Request, UserLog
+from strategies.ab_test import AbTestOptions, ab_test
 from strategies.events import (
     AnyEvent,
     Ended,
@@ -195,6 +197,24 @@ def test_totals_are_over_the_whole_log() -> None:
     assert totals.achieved_rate == pytest.approx(9 / 11.2)
 
 
+def test_in_an_experiment_only_its_own_users_can_meet_both_versions() -> None:
+    """Everybody had stable before it and has it after it; who changes within it did not stay."""
+    run = msgspec.structs.replace(a_run(), plan=ab_test(AbTestOptions(to_version="v2", stable=Slot.BLUE)))
+    events = [*ROLLED_BACK[:10], done(9, ROUTE), began(9, ANALYSE), began(12, 4), phase(12, "0 %", 0)]
+    rows = (
+        row(1.0, user=1),
+        row(8.5, user=2),
+        row(9.1, "green", user=1),
+        row(9.2, "green", user=2),
+        row(9.3, user=3),
+        row(9.4, "green", user=3),
+        row(12.5, user=1),
+    )
+
+    assert summary_of(run, events, rows).totals.users_met_both == 1
+    assert summary_of(a_run(), events, rows).totals.users_met_both == 3
+
+
 def test_without_an_objective_nothing_is_known_about_slow_requests() -> None:
     events = [event for event in ROLLED_BACK if not isinstance(event, ObjectiveSet)]
     summary = summary_of(a_run(), events, ROWS)
@@ -306,6 +326,30 @@ def test_a_promotion_that_no_phase_follows_begins_one() -> None:
         ("promoted", 2.5, "green"),
     ]
     assert [found.roles.stable.requests + 10 * found.roles.candidate.requests for found in phases] == [10, 1]
+
+
+def test_who_undoes_a_promotion_gives_the_role_back() -> None:
+    events = (
+        began(0, ROUTE_ALL),
+        phase(0, "100 %", 100),
+        settled(1, 100, 1.0),
+        began(1, PROMOTE),
+        done(1.5, PROMOTE),
+        began(1.5, HOLD),
+        phase(1.5, "promoted", 0),
+        began(3, 0, way_back=True),
+        phase(3, "way back", 0),
+        settled(3.2, 0, 0.2),
+        Ended(at=at(4), outcome=Outcome.INTERRUPTED, exit_code=130, reason="a person asked to undo it", left=""),
+    )
+    summary = summary_of(a_run(), events, [row(1.2, "green"), row(2.0, "green"), row(3.1, "green"), row(3.5)])
+
+    assert [(found.name, found.roles.stable.version, found.roles.stable.requests) for found in summary.phases] == [
+        ("100 %", "v1", 0),
+        ("promoted", "v2", 1),
+        ("way back", "v1", 1),
+    ]
+    assert summary.rollback_seconds == pytest.approx(0.1)
 
 
 def test_no_requests_are_not_taken_for_good_ones() -> None:

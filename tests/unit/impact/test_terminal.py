@@ -10,8 +10,8 @@ from tests.unit.impact.recorded_run import Recorder, a_run, carried_out
 from tests.unit.impact.test_summary import ROLLED_BACK, ROWS, summary_of
 
 
-def printed(summary: Summary) -> list[str]:
-    console = Console(width=80, no_color=True, force_terminal=False)
+def printed(summary: Summary, width: int = 80) -> list[str]:
+    console = Console(width=width, no_color=True, force_terminal=False)
     with console.capture() as capture:
         console.print(render(summary))
     return capture.get().splitlines()
@@ -62,6 +62,14 @@ def test_what_it_cost_is_told_in_sentences() -> None:
 )
 def test_nothing_is_wider_than_80_columns(recorder: Recorder) -> None:
     assert max(cell_len(line) for line in printed(summary(recorder))) <= 80
+
+
+def test_in_40_columns_every_figure_is_there_all_the_same() -> None:
+    lines = printed(summary_of(a_run(), ROLLED_BACK, ROWS), 40)
+    text = " ".join(" ".join(lines).split())
+
+    assert max(map(cell_len, lines)) <= 40
+    assert "candidate v2: 4 sent, 1 failed, 0 slow, 1 wrong; p50 10.0, p95 20.0, p99 20.0 ms" in text
 
 
 def test_a_version_may_be_called_like_markup() -> None:

@@ -4,18 +4,34 @@ import socket
 
 import pytest
 
+from platforms.local import ports
 from platforms.local.ports import free_ports, require_free
 from strategies.errors import CouldNotRun
 
 
 def test_free_ports_are_different_and_can_all_be_listened_on_at_once() -> None:
-    ports = free_ports(20)
+    chosen = free_ports(20)
 
-    servers = [socket.create_server(("127.0.0.1", port)) for port in ports]
+    servers = [socket.create_server(("127.0.0.1", port)) for port in chosen]
     for server in servers:
         server.close()
 
-    assert len(set(ports)) == 20
+    assert len(set(chosen)) == 20
+
+
+def test_one_that_somebody_listens_on_is_passed_over_and_none_is_given_twice_in_a_row() -> None:
+    (first,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", first + 1)):
+        (second,) = free_ports(1)
+
+    assert second not in {first, first + 1}
+
+
+def test_more_than_there_are_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "LAST", ports.FIRST + 2)
+
+    with pytest.raises(CouldNotRun, match=r"^no 4 free ports were found between 20000 and 20002; end programs that listen there$"):
+        free_ports(4)
 
 
 def test_a_free_port_is_given_back() -> None:

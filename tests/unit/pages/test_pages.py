@@ -4,11 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app.artifact import build, read
 from app.errors import StoreRefused
+from app.pages import main, start
+from app.stores.opening import open_store
 from tests.unit.app.replica import Replica
-from tests.unit.pages.conftest import Opener, click, forget, run, said
+from tests.unit.app.s3_server import S3Server
+from tests.unit.pages.conftest import SECONDS, Opener, click, forget, run, said
 
 pytestmark = pytest.mark.usefixtures("nothing_left_running")
 
@@ -125,3 +129,52 @@ def test_two_versions_answer_the_same_case_and_one_that_fails_hides_no_other(ope
 
     assert "v2-broken failed on an input" in page.error[0].value.lower()
     assert "version **v1**" in said(page)
+
+
+def test_the_first_page_leads_to_every_other_and_says_what_each_is(opened: Opener) -> None:
+    page = AppTest.from_file(str(Path(main.__file__)), default_timeout=SECONDS).run()
+
+    assert not page.exception
+    assert "How a model is served" in page.title[0].value
+    assert [one.value for one in page.caption] == list(start.SENTENCES.values())
+
+
+@pytest.mark.everything
+def test_versions_side_by_side_come_from_a_published_store_as_well(
+    opened: Opener, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = f"file://{tmp_path}/published"
+    for version in ("v1", "v2"):
+        run("app.stores", "publish", version, "--from", str(store), "--store", published)
+    monkeypatch.setenv("MODEL_PAGES_STORE", published)
+    forget()
+
+    page = click(opened("side_by_side"), "Ask both")
+
+    assert page.selectbox[0].options == ["v1", "v2"]
+    assert {"version **v1**", "version **v2**"} <= set(said(page).split(" · "))
+
+
+@pytest.mark.everything
+def test_an_s3_store_that_is_killed_during_use_is_missed_by_a_start_alone(
+    opened: Opener, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "model.toml"
+    server = S3Server(tmp_path)
+    try:
+        server.wait_until_ready()
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        files, path = open_store("s3://models")
+        files.mkdir(path)
+        run("app.stores", "publish", "v1", "--from", str(store), "--store", "s3://models")
+        run("app.stores", "use", "v1", "--config", str(config), "--store", "s3://models", "--from", str(store))
+        page = opened("as_data")
+        assert "version **v1**" in said(click(page, "Predict"))
+    finally:
+        server.end()
+
+    assert "version **v1**" in said(click(page, "Predict"))
+    forget()
+
+    assert "The store s3://models cannot be used" in opened("as_data").error[0].value

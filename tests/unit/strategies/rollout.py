@@ -131,7 +131,9 @@ def first_open_step(events: list[AnyEvent]) -> int | None:
 
 
 def promoted(plan: Plan, events: list[AnyEvent]) -> bool:
-    """Whether the end of the promotion is written."""
+    """Whether the end of the promotion is written, and nobody has begun to undo it."""
+    if any(isinstance(event, StepStarted) and event.way_back for event in events):
+        return False
     ended = {event.index for event in events if isinstance(event, StepEnded) and not event.way_back}
     return any(isinstance(plan.steps[index], Promote) for index in ended)
 

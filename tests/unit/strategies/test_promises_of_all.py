@@ -35,6 +35,7 @@ class Scenario:
     interrupt_at: int | None
     kills: tuple[Kill, ...]
     stable_dies_at: int | None = None
+    undo_at: int | None = None
 
 
 def plans(before: Release, replicas: int) -> st.SearchStrategy[Plan]:
@@ -78,6 +79,7 @@ def scenarios(draw: st.DrawFn, lasts: tuple[float, ...] = (0.0, 2.0, inf), *, dy
         interrupt_at=draw(st.none() | st.integers(1, 120)),
         kills=() if dying else tuple(draw(st.lists(kill, max_size=2))),
         stable_dies_at=draw(st.integers(1, 40)) if dying else None,
+        undo_at=None if dying else draw(st.none() | st.integers(1, 60)),
     )
 
 
@@ -101,6 +103,8 @@ def prepare(scenario: Scenario) -> Rollout:
         phases = [event.name for event in rollout.journal.events if isinstance(event, PhaseStarted)]
         if phases and phases[-1] == "gate":
             rollout.words.say(Command.PROMOTE)
+        if scenario.undo_at == rollout.clock.sleeps:
+            rollout.words.say(Command.UNDO)
         # what dies while the other one is being stopped already cannot be known before
         if scenario.stable_dies_at == rollout.clock.sleeps and not any(call[0] == "retire" for call in rollout.calls):
             platform.break_down(Slot.BLUE)
@@ -164,8 +168,10 @@ def test_a_way_back_begins_with_the_users(scenario: Scenario) -> None:
 
     for changes in changes_of_each_way_back(rollout.story):
         if changes and not scenario.plan.in_place:
-            assert changes[0][0] == "route"
-            traffic = changes[0][1]
+            # who undoes a promotion after the old version has gone needs it again first
+            started_again = scenario.undo_at is not None and changes[0] == ("deploy", Slot.BLUE, scenario.before)
+            verb, traffic = changes[int(started_again)][:2]
+            assert verb == "route"
             assert isinstance(traffic, Traffic)
             assert plain(traffic) == Traffic(stable=Slot.BLUE)
         elif changes:

@@ -1,5 +1,6 @@
 """What a person says in another terminal is done, and the candidate is judged all the while."""
 
+from collections.abc import Callable
 from math import inf
 
 import msgspec
@@ -7,13 +8,13 @@ import pytest
 
 from strategies.blue_green import BlueGreenOptions, blue_green
 from strategies.errors import TakenOver
-from strategies.events import Looked, Noted, Outcome, PhaseStarted
+from strategies.events import Ended, Looked, Noted, Outcome, PhaseStarted
 from strategies.judgement import Verdict
 from strategies.plan import Subject
 from strategies.steering import Command
 from strategies.traffic import Slot, Traffic
 from tests.fakes import Fault
-from tests.unit.strategies.rollout import OPTIONS, Rollout, require_rolled_back
+from tests.unit.strategies.rollout import OPTIONS, Kill, Rollout, require_rolled_back
 
 MANUAL = msgspec.structs.replace(OPTIONS, manual=True)
 
@@ -102,6 +103,44 @@ def test_a_word_skips_one_wait_and_full_skips_all() -> None:
     assert once.run().outcome is Outcome.ROLLED_BACK
     assert full.run().outcome is Outcome.PROMOTED
     assert full.clock.monotonic() < 100
+
+
+def test_while_the_old_version_is_kept_one_word_gives_it_back_at_once() -> None:
+    """Nothing is started for it: the routes change, then the new version goes."""
+    rollout = Rollout(msgspec.structs.replace(OPTIONS, keep=1000.0))
+    says(rollout, Command.UNDO, in_phase="promoted")
+    replicas = rollout.platform.state().slots[Slot.BLUE]
+
+    ended = rollout.run()
+
+    assert (ended.outcome, ended.exit_code) == (Outcome.INTERRUPTED, 130)
+    assert "asked to undo" in ended.reason
+    assert rollout.clock.monotonic() < 500
+    assert rollout.platform.state().slots[Slot.BLUE] == replicas
+    require_rolled_back(rollout)
+
+
+@pytest.mark.parametrize("finish", [Rollout.resume, Rollout.abort])
+@pytest.mark.parametrize("write", range(30, 60))
+def test_who_is_killed_while_it_is_undone_undoes_it_to_its_end(write: int, finish: Callable[[Rollout], Ended]) -> None:
+    """Killed before it was heard, the promotion stands; killed after, it does not: never something in between."""
+    rollout = Rollout(OPTIONS)
+    says(rollout, Command.UNDO, in_phase="promoted")
+
+    rollout.run_through((Kill(write=write, after=True, then_abort=finish is Rollout.abort),))
+
+    assert rollout.platform.state() in (rollout.stable_alone, rollout.candidate_alone)
+    assert rollout.platform.broken == []
+
+
+@pytest.mark.parametrize(("verdict", "outcome"), [(Verdict.FAIL, Outcome.ROLLED_BACK), (Verdict.PASS, Outcome.PROMOTED)])
+def test_before_the_promotion_the_same_word_changes_nothing(verdict: Verdict, outcome: Outcome) -> None:
+    """There is nothing to undo, no analysis may be cut short by it, and a promotion that comes later was not meant."""
+    rollout = Rollout(OPTIONS)
+    says(rollout, Command.UNDO, in_phase="10 %")
+    rollout.witness.verdicts = {10: verdict}
+
+    assert rollout.run().outcome is outcome
 
 
 def test_a_word_that_nothing_waited_for_is_not_kept_for_the_next_wait() -> None:

@@ -1,0 +1,71 @@
+"""The runs that a page lists, and how each stands: those of the lab's own folder and those of a comparison."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from cli.following import State, state_of
+from cli.labs import Lab
+from impact.rundir import RunFolder
+from strategies.errors import LabError, UsageError
+from strategies.events import Ended
+
+Row = dict[str, str]
+
+
+class Shelf(NamedTuple):
+    """A folder of runs, and the lab that they were begun on."""
+
+    runs: Path
+    lab: Lab
+
+
+class Listing:
+    """All runs of some shelves. A run that has ended is read once, as the list is asked for again and again."""
+
+    def __init__(self, *shelves: Shelf) -> None:
+        self._shelves = shelves
+        self._ended: dict[Path, tuple[int, Row]] = {}
+
+    def find(self, name: str) -> tuple[RunFolder, Lab]:
+        """The run that is named, by its whole name (a path from a browser names nothing else), and its lab.
+
+        Raises:
+            UsageError: there is no such run.
+            StoreRefused: it cannot be read.
+        """
+        for folder, lab in self._folders():
+            if folder.name == name:
+                return RunFolder.open(folder), lab
+        raise UsageError(f"there is no run {name}; `labctl runs` lists them")
+
+    def names(self) -> set[str]:
+        """The names of all."""
+        return {folder.name for folder, _ in self._folders()}
+
+    def rows(self) -> list[Row]:
+        """Each run's `name`, `outcome` and `reason`, the newest first; one that cannot be read says so and hides no other."""
+        return sorted((self._row(folder, lab) for folder, lab in self._folders()), key=lambda row: row["name"], reverse=True)
+
+    def _folders(self) -> Iterator[tuple[Path, Lab]]:
+        for shelf in self._shelves:
+            for plan in shelf.runs.glob("*/plan.json"):
+                yield plan.parent, shelf.lab
+
+    def _row(self, path: Path, lab: Lab) -> Row:
+        try:
+            stamp = (path / "events.jsonl").stat().st_mtime_ns
+            known = self._ended.get(path)
+            if known and known[0] == stamp:
+                return known[1]
+            folder = RunFolder.open(path)
+            events = folder.events()
+            state = state_of(folder, lab, events)
+        except (LabError, OSError) as error:
+            return {"name": path.name, "outcome": "not readable", "reason": str(error)}
+        if state is not State.ENDED:
+            return {"name": path.name, "outcome": str(state), "reason": ""}
+        ended = next(event for event in reversed(events) if isinstance(event, Ended))
+        row = {"name": path.name, "outcome": str(ended.outcome), "reason": ended.reason}
+        self._ended[path] = (stamp, row)
+        return row

@@ -1,0 +1,135 @@
+"""The other ways of serving on a real cluster: a batch into PostgreSQL, and the pages that read it, told in order."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.errors import ServiceFailed
+from app.pages.measuring import BUTTONS
+from app.pages.visiting import visit
+from platforms.local.ports import free_ports
+from tests.cluster.lab import MINUTES, ClusterLab
+
+PROJECT = Path(__file__).parents[2]
+MODEL_ROWS = 171
+"""Of the holdout."""
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
+
+
+class Serving:
+    """What these tests do on the cluster of `lab`."""
+
+    def __init__(self, lab: ClusterLab, store: Path) -> None:
+        self.lab, self.store = lab, store
+        self.where = ("--kube-context", lab.context, "--namespace", "lab")
+
+    def helm(self, release: str, *values: str) -> None:
+        """Install or upgrade a release of a chart of that name, and wait until it is ready."""
+        self.lab.tool(
+            "helm", "upgrade", release, str(PROJECT / "charts" / release), "--install", "--wait", "--timeout", "5m", *self.where, *values
+        )
+
+    def image(self, version: str) -> str:
+        """The tag of an image of the pages with that model inside, built and loaded."""
+        base = os.environ.get("LAB_BASE_IMAGE")
+        given = ("--build-arg", f"BASE_IMAGE={base}") if base else ()
+        context = ("--build-context", f"models={self.store}")
+        self.lab.environment["BUILDX_NO_DEFAULT_ATTESTATIONS"] = "1"
+        self.lab.tool(
+            *("docker", "build", "--quiet", "--target", "embedded", "--build-arg", f"VERSION={version}", *given, *context),
+            *("--tag", f"pages:{version}-test", "--file", str(PROJECT / "app" / "Dockerfile"), str(PROJECT)),
+        )
+        self.lab.tool("kind", "load", "docker-image", f"pages:{version}-test", "--name", self.lab.name)
+        return f"{version}-test"
+
+    @contextmanager
+    def served(self) -> Iterator[str]:
+        """The pages' address on this machine, once they answer."""
+        (port,) = free_ports(1)
+        command = ("kubectl", "--context", self.lab.context, "--namespace", "lab", "port-forward", "service/pages", f"{port}:8501")
+        forward = subprocess.Popen(command, env=self.lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + MINUTES
+            while True:
+                try:
+                    httpx.get(f"http://127.0.0.1:{port}/_stcore/health", trust_env=False, timeout=10).raise_for_status()
+                    break
+                except httpx.HTTPError:
+                    assert forward.poll() is None
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            forward.terminate()
+            forward.wait()
+
+    def versions(self, *pages: str) -> dict[str, str]:
+        """Which version answers on each page, or what it says instead."""
+        with self.served() as url:
+            found = {}
+            for page in pages:
+                try:
+                    ((_, found[page]),) = visit(url, page, BUTTONS[page], 0)
+                except ServiceFailed as failure:
+                    found[page] = str(failure)
+            return found
+
+
+@pytest.fixture(scope="module")
+def serving(lab: ClusterLab, store: Path) -> Iterator[Serving]:
+    """A lab that is up; the releases of these tests are gone afterwards."""
+    one = Serving(lab, store)
+    yield one
+    for release in ("pages", "batch"):
+        lab.tool("helm", "uninstall", release, "--ignore-not-found", "--wait", *one.where)
+    lab.kubectl("delete", "configmap", "observations", "--ignore-not-found")
+    lab.kubectl("delete", "job", "now", "--ignore-not-found")
+
+
+def test_a_job_of_the_cronjob_predicts_every_row_into_postgresql(serving: Serving) -> None:
+    (image,) = {pod["spec"]["containers"][0]["image"] for pod in serving.lab.objects("pods") if "lab/slot" in pod["metadata"]["labels"]}
+    repository, _, tag = image.rpartition(":")
+    serving.lab.kubectl("create", "configmap", "observations", f"--from-file=observations.csv={serving.store / 'holdout.csv'}")
+    values = {
+        "image": {"repository": repository, "tag": tag},
+        "input": {"volume": {"emptyDir": None, "configMap": {"name": "observations"}}},
+        "database": {"secretName": "lab-database", "key": "url"},
+        "storeCredentials": {"secretName": "lab-store", "endpointUrl": "http://store:7070", "region": "us-east-1"},
+    }
+    serving.helm("batch", *(f"--set-json={key}={json.dumps(value)}" for key, value in values.items()))
+
+    serving.lab.kubectl("create", "job", "--from=cronjob/batch-batch-hourly", "now")
+    serving.lab.kubectl("wait", "--for=condition=complete", "job/now", "--timeout=180s")
+
+    assert f"{MODEL_ROWS} rows" in serving.lab.kubectl("logs", "job/now")
+
+
+def test_every_page_answers_on_the_cluster_each_from_where_its_model_is(serving: Serving) -> None:
+    """From the image, from the S3 store, from the service behind the gateway, and from PostgreSQL."""
+    serving.helm("pages", "--set", f"image.tag={serving.image('v1')}")
+
+    assert serving.versions(*BUTTONS) == dict.fromkeys(BUTTONS, "v1")
+
+
+def test_another_model_in_the_values_restarts_the_pages_and_a_new_image_is_a_new_embedded_model(serving: Serving) -> None:
+    serving.helm("pages", "--reuse-values", "--set", "model.version=v2")
+    assert serving.versions("data", "embedded") == {"data": "v2", "embedded": "v1"}
+
+    serving.helm("pages", "--reuse-values", "--set", f"image.tag={serving.image('v2')}")
+    assert serving.versions("embedded") == {"embedded": "v2"}
+
+
+def test_a_version_that_the_store_lacks_is_a_sentence_on_its_page_and_the_others_answer(serving: Serving) -> None:
+    serving.helm("pages", "--reuse-values", "--set", "model.version=v9")
+
+    found = serving.versions("data", "service")
+    assert "has no version v9" in found["data"]
+    assert found["service"] == "v1"

@@ -1,0 +1,86 @@
+"""The live page in a real browser: a rollout as it goes on, steered by its buttons, and what it says when somebody dies."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.browser import Browser, chromium
+from tests.e2e.labctl import Labctl
+
+pytestmark = pytest.mark.browser
+
+ROLLOUT = ("rollout", "canary", "--rate", "40", "--weight", "50", "--baseline", "1s", "--hold", "150s", "--timeout", "90s")
+"""It stays in its analysis until somebody steers it, so that no outcome depends on how fast the machine is."""
+
+
+@contextmanager
+def looked_at(labctl: Labctl, profile: Path) -> Iterator[tuple[Browser, str]]:
+    """A browser, and the address of `labctl dashboard`."""
+    with labctl.started("dashboard") as dashboard, chromium(profile) as browser:
+        assert dashboard.stdout is not None
+        address = dashboard.stdout.readline().strip()
+        yield browser, address
+        dashboard.terminate()
+        dashboard.wait(20)
+
+
+def test_a_rollout_is_watched_paused_and_aborted_on_its_page(labctl: Labctl, tmp_path: Path) -> None:
+    with looked_at(labctl, tmp_path / "profile") as (browser, address), labctl.started(*ROLLOUT) as rollout:
+        labctl.wait_for_step("analyse", 120)
+        name = next(labctl.runs.glob("*/plan.json")).parent.name
+        browser.open(address)
+        browser.wait_for(f"{name}\\s+under way")
+        assert _fits(browser, 1000)
+        browser.open(f"{address}runs/{name}", width=390)
+        # pushed by the server: nobody loads the page anew
+        browser.wait_for("evidence of harm, of its limit")
+        browser.wait_for("served \\d+ % of the intended 50 %")
+        assert _fits(browser, 390)
+        browser.screenshot(tmp_path / "page.png")
+        assert (tmp_path / "page.png").stat().st_size > 10_000
+
+        browser.click("pause")
+        browser.click("yes, pause")
+        browser.wait_for("Paused: it stays where it is")
+        browser.click("abort")
+        browser.click("no, leave it")
+        browser.click("resume")
+        browser.click("yes, resume")
+        browser.wait_for("Under way")
+        assert rollout.poll() is None, "a button that was not confirmed did something"
+        browser.click("abort")
+        browser.click("yes, abort")
+        _, err = rollout.communicate(timeout=90)
+        assert rollout.returncode == 130, err
+        browser.wait_for("interrupted, rolled back")
+        browser.wait_for("Where and how")
+        assert browser.evaluate("document.querySelectorAll('nav button').length") == 0
+
+        browser.open(address)
+        browser.wait_for(f"{name}\\s+interrupted")
+        assert all(asked.startswith(address) for asked in browser.asked if not asked.startswith("about:"))
+
+
+def test_the_page_says_so_when_labctl_dies_and_when_its_own_server_does(labctl: Labctl, tmp_path: Path) -> None:
+    with looked_at(labctl, tmp_path / "profile") as (browser, address), labctl.started(*ROLLOUT) as rollout:
+        labctl.wait_for_step("baseline", 120)
+        name = next(labctl.runs.glob("*/plan.json")).parent.name
+        browser.open(f"{address}runs/{name}")
+        browser.wait_for("Under way")
+
+        rollout.kill()
+        browser.wait_for("The labctl that carried it out has died")
+        assert browser.evaluate("[...document.querySelectorAll('nav button')].every(b => b.disabled)")
+
+        with labctl.started("dashboard") as second:
+            assert second.stdout is not None
+            browser.open(second.stdout.readline().strip() + f"runs/{name}")
+            browser.wait_for("The labctl that carried it out has died")
+            second.kill()
+            browser.wait_for("labctl dashboard does not answer, and this is what was seen last")
+
+
+def _fits(browser: Browser, width: int) -> bool:
+    return bool(browser.evaluate("document.documentElement.scrollWidth") <= width)
