@@ -1,7 +1,6 @@
 """Somebody without labctl does by hand what docs/without-labctl.md says, and labctl goes on afterwards."""
 
 import json
-import re
 from collections import Counter
 from pathlib import Path
 
@@ -12,17 +11,18 @@ from impact.binomial import plausible
 from strategies.userlog import SLOT_HEADER
 from tests.cluster.lab import MINUTES, ClusterLab
 from tests.cluster.rollouts import QUICK, require_one_version, status, until
+from tests.documentation.blocks import DOCS, blocks
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
-PAGE = Path("docs/without-labctl.md")
+PAGE = DOCS / "without-labctl.md"
 SHARE = 0.1
 REQUESTS = 600
 
 
 def commands() -> list[str]:
     """The page's blocks of shell commands."""
-    return re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    return [block.text for block in blocks(PAGE)]
 
 
 def served(lab: ClusterLab, requests: int) -> Counter[str]:
