@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from platforms.kubernetes.held import Held
 from platforms.kubernetes.platform import KubernetesPlatform
-from strategies.errors import CouldNotRun, LockHeld, NotReady, RouteRefused
+from strategies.errors import CouldNotRun, LockHeld, NotReady, RouteRefused, TakenOver
 from strategies.plan import Release
 from strategies.platform import SlotState
 from strategies.traffic import Slot, Traffic
@@ -91,10 +92,14 @@ def test_users_keep_their_slot_while_another_version_is_refused_there(connect: C
         assert platform.observe().slots[BLUE] == SlotState(version="v1", replicas=1, ready=1)
 
 
-def test_who_was_taken_over_cannot_write_any_more(connect: Connect) -> None:
+def test_who_was_taken_over_cannot_write_any_more(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks before it writes; and one that was stopped between the two is refused by the number on the routes."""
     with connect() as old, connect(take_over=True) as new:
         new.route(Traffic(stable=BLUE))
 
+        with pytest.raises(TakenOver, match="has taken this rollout over"):
+            old.route(Traffic(stable=BLUE, weight=50))
+        monkeypatch.setattr(Held, "check", lambda _: None)
         with pytest.raises(RouteRefused, match="a newer rollout"):
             old.route(Traffic(stable=BLUE, weight=50))
 
