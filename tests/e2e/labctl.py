@@ -85,14 +85,14 @@ class Labctl:
         lines = files[-1].read_bytes().split(b"\n")[:-1] if files else []
         return [msgspec.json.decode(line, type=AnyEvent) for line in lines]
 
-    def wait_for(self, what: str, condition: Callable[[], object], timeout: float = 40.0) -> None:
+    def wait_for(self, what: str, condition: Callable[[], object], timeout: float = 120.0) -> None:
         """Wait for a condition of the newest run."""
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, f"no {what} within {timeout:g} s; events: {self.events()[-5:]}"
             time.sleep(0.02)
 
-    def wait_for_step(self, words: str, timeout: float = 40.0) -> None:
+    def wait_for_step(self, words: str, timeout: float = 120.0) -> None:
         """Wait until a step whose title begins so has started."""
         self.wait_for(words, lambda: any(isinstance(e, StepStarted) and e.title.startswith(words) for e in self.events()), timeout)
 
