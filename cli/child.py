@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from cli.clock import SystemClock
+from platforms.ending import end
 from strategies.errors import ToolFailed
 
 LOOK_SECONDS = 0.1
@@ -59,12 +60,7 @@ def running(program: Sequence[str], environment: Mapping[str, str], log: Path) -
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, STOP_SECONDS)
         for pipe in (process.stdin, process.stdout):
             _close(pipe)
 

@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from impact.comparison_markdown import markdown
 from impact.comparison_page import page
 from impact.rundir import RunFolder, list_runs, replace_whole
 from impact.userlog import UserLog
+from platforms.ending import end
 from strategies.errors import Interrupted, NotReady, UsageError
 from strategies.events import Outcome
 from strategies.waiting import wait_until
@@ -201,20 +201,11 @@ def _perform(words: tuple[str, ...], setting: Setting, folder: Path, on: Ground,
             deadline = DEADLINE + 2 * setting.hold_seconds + setting.baseline_seconds + setting.keep_seconds
             wait_until(lambda: process.poll() is not None, timeout=deadline, clock=clock, reason=lambda: f"labctl {' '.join(words)} hangs")
         except (Interrupted, NotReady):
-            _end(process)
+            end(process, WAY_BACK)
             raise
         on.clear(log)
     said = [line for line in console.read_bytes()[start:].decode(errors="replace").splitlines() if line.strip()]
     return said[-1].removeprefix("labctl: ") if said else f"it said nothing, exit code {process.returncode}"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(WAY_BACK)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from cli.clock import SystemClock
-from cli.following import Following, Sight, State, has_ended
+from cli.following import Following, Sight, State
 from cli.labs import Lab, lab_on
 from cli.listing import Listing, Shelf
 from cli.own_pages import OwnPages
@@ -34,7 +34,8 @@ from cli.settings import Settings, settings
 from impact import comparison_page, report, side_by_side
 from impact.comparison import Comparison
 from impact.rundir import RunFolder
-from platforms.local.ports import free_ports, require_free
+from impact.timeline import over
+from platforms.ports import free_ports, require_free
 from strategies.errors import LabError, UsageError
 from strategies.steering import Command
 
@@ -121,7 +122,7 @@ class Pages:
 
     def _page(self, folder: RunFolder) -> str:
         began = time.monotonic()
-        live = report.Live(self._token, {} if has_ended(folder.events()) else COMMANDS, self._nonce)
+        live = report.Live(self._token, {} if over(folder.events()) else COMMANDS, self._nonce)
         try:
             return report.render(folder, live)
         finally:

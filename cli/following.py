@@ -8,8 +8,9 @@ from cli.labs import Lab
 from cli.picture import SPARK_SECONDS, Seen, served, sides
 from impact import report
 from impact.rundir import RunFolder
+from impact.timeline import over
 from impact.userlog import UserLog
-from strategies.events import AnyEvent, Ended, StepStarted
+from strategies.events import AnyEvent, StepStarted
 from strategies.steering import Command
 
 
@@ -54,7 +55,7 @@ def state_of(folder: RunFolder, lab: Lab, events: tuple[AnyEvent, ...]) -> State
     Raises:
         LabError: the lab cannot be asked.
     """
-    if has_ended(events):
+    if over(events):
         return State.ENDED
     holder, changing = lab.holder(), lab.run()
     if holder is None or (changing is not None and changing.path.resolve() != folder.path.resolve()):
@@ -62,12 +63,6 @@ def state_of(folder: RunFolder, lab: Lab, events: tuple[AnyEvent, ...]) -> State
     if not any(isinstance(event, StepStarted) for event in events):
         return State.STARTING
     return State.PAUSED if _last_word(folder) == Command.PAUSE else State.UNDER_WAY
-
-
-def has_ended(events: tuple[AnyEvent, ...]) -> bool:
-    """Whether a run with that record is over; one that was taken up again has an end in the middle."""
-    last = next((event for event in reversed(events) if isinstance(event, Ended | StepStarted)), None)
-    return isinstance(last, Ended)
 
 
 class Following:

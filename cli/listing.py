@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cli.following import State, state_of
+from cli.following import state_of
 from cli.labs import Lab
 from impact.rundir import RunFolder
+from impact.timeline import over
 from strategies.errors import LabError, UsageError
-from strategies.events import Ended
 
 Row = dict[str, str]
 
@@ -63,9 +63,9 @@ class Listing:
             state = state_of(folder, lab, events)
         except (LabError, OSError) as error:
             return {"name": path.name, "outcome": "not readable", "reason": str(error)}
-        if state is not State.ENDED:
+        end = over(events)
+        if end is None:
             return {"name": path.name, "outcome": str(state), "reason": ""}
-        ended = next(event for event in reversed(events) if isinstance(event, Ended))
-        row = {"name": path.name, "outcome": str(ended.outcome), "reason": ended.reason}
+        row = {"name": path.name, "outcome": str(end.outcome), "reason": end.reason}
         self._ended[path] = (stamp, row)
         return row

@@ -4,7 +4,6 @@ Nothing of the model API is imported here: its artifact program makes the artifa
 """
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.settings import settings
+from platforms.ending import end
 from strategies.errors import CouldNotRun, Interrupted, StoreRefused, ToolFailed, UsageError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def make_artifact(version: str, to: Path) -> Path:
 
 def _serve(artifact: Path, port: int, variables: Mapping[str, str]) -> None:
     from cli.clock import SystemClock
-    from platforms.local.ports import free_ports, require_free
+    from platforms.ports import free_ports, require_free
 
     port = require_free(port) if port else free_ports(1)[0]
     clock = SystemClock()
@@ -132,9 +132,4 @@ def serving(artifact: Path, port: int, variables: Mapping[str, str], clock: "Sys
         wait_until(answering, timeout=READY_SECONDS, clock=clock, reason=lambda: "the pages do not answer yet", every=0.1)
         yield process
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, STOP_SECONDS)

@@ -4,8 +4,9 @@ import socket
 from pathlib import Path
 
 from impact.rundir import RunFolder
+from impact.timeline import ended
 from platforms.kubernetes.record import Record, Recorded
-from strategies.events import Ended, Looked, Outcome
+from strategies.events import Looked, Outcome
 
 
 class RecordedRuns:
@@ -28,7 +29,7 @@ class RecordedRuns:
     def promotion(self) -> RunFolder | None:
         """The last run, if it was promoted."""
         recorded = self._record.last()
-        last = next((event for event in reversed(recorded.events) if isinstance(event, Ended)), None) if recorded else None
+        last = ended(recorded.events) if recorded else None
         return self._folder(recorded) if recorded and last and last.outcome is Outcome.PROMOTED else None
 
     def note(self, folder: RunFolder | None, generation: int) -> None:

@@ -25,17 +25,17 @@ def runs(as_json: Json = False) -> None:
     from rich.table import Table
 
     from impact.rundir import list_runs
-    from strategies.events import Ended
+    from impact.timeline import ended
 
     rows = []
     for folder in list_runs(settings().runs):
-        ended = next((event for event in reversed(folder.events()) if isinstance(event, Ended)), None)
+        end = ended(folder.events())
         rows.append(
             {
                 "run": folder.path.name,
-                "outcome": str(ended.outcome) if ended else "not ended",
-                "exit_code": ended.exit_code if ended else None,
-                "reason": ended.reason if ended else "its labctl runs still, or died",
+                "outcome": str(end.outcome) if end else "not ended",
+                "exit_code": end.exit_code if end else None,
+                "reason": end.reason if end else "its labctl runs still, or died",
             }
         )
     if as_json:

@@ -17,7 +17,7 @@ import psutil
 from cli import child
 from cli.clock import SystemClock
 from cli.pages import serving as serving_pages
-from platforms.local.ports import free_ports
+from platforms.ports import free_ports
 from strategies.errors import ToolFailed
 from strategies.waiting import wait_until
 

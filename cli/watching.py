@@ -19,8 +19,8 @@ def watch(lab: Lab) -> int:
     """
     from cli.clock import SystemClock
     from cli.live import Display
+    from impact.timeline import over
     from impact.userlog import UserLog
-    from strategies.events import Ended, StepStarted
     from strategies.waiting import wait_until
 
     clock, display = SystemClock(), Display()
@@ -50,10 +50,8 @@ def watch(lab: Lab) -> int:
                 for event in events[shown:]:
                     display.show(event)
                 shown = len(events)
-                # one that was taken up again has an end in the middle of its record
-                last = next((event for event in reversed(events) if isinstance(event, Ended | StepStarted)), None)
-                if isinstance(last, Ended):
-                    return last.exit_code
+                if end := over(events):
+                    return end.exit_code
                 if not alive:
                     raise CouldNotRun(f"the labctl of {folder.path.name} died; `labctl resume` goes on with it, `labctl abort` ends it")
                 clock.sleep(LOOK_EVERY)

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
-from dashboards.panels import HALF, HEIGHT
+from dashboards.panels import HALF, framed
 
 KIND = "grafana-postgresql-datasource"
 SOURCE = DataSourceRef(type_val=KIND, uid="${database}")
@@ -51,28 +51,14 @@ def variable() -> dashboard.DatasourceVariable:
 
 def found(title: str, description: str, sql: str, *, span: int = HALF) -> table.Panel:
     """The rows of a query."""
-    return (
-        table.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .span(span)
-        .height(HEIGHT)
-        .no_value("no data")
-        .with_target(_Target(Sql(sql)))
-    )
+    return framed(table.Panel(), title, description, span=span, source=SOURCE).no_value("no data").with_target(_Target(Sql(sql)))
 
 
 def counted(title: str, description: str, sql: str, *, unit: str = "none", span: int = HALF) -> timeseries.Panel:
     """A query's values over time, with a line for each metric."""
     return (
-        timeseries.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
+        framed(timeseries.Panel(), title, description, span=span, source=SOURCE)
         .unit(unit)
-        .span(span)
-        .height(HEIGHT)
         .line_width(2)
         .fill_opacity(0)
         .no_value("no data")

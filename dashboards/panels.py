@@ -4,7 +4,7 @@ Colours of the slots are told apart by people who do not see red and green, too.
 drawn as no data, except where a query itself says that none is zero.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from grafana_foundation_sdk.builders import common, dashboard, heatmap, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.models.common import (
@@ -27,6 +27,7 @@ SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 COLORS = {"blue": "#0072B2", "green": "#009E73"}
 HALF, THIRD, QUARTER, FULL = 12, 8, 6, 24
 HEIGHT = 8
+P = TypeVar("P", timeseries.Panel, heatmap.Panel, stat.Panel, statetimeline.Panel, table.Panel)
 
 
 class Query(NamedTuple):
@@ -54,16 +55,16 @@ def board(uid: str, title: str, description: str, *, span: str = "now-15m") -> d
     )
 
 
+def framed(panel: P, title: str, description: str, *, span: int, height: int = HEIGHT, source: DataSourceRef = SOURCE) -> P:
+    """The panel with what all kinds have alike."""
+    return panel.title(title).description(description).datasource(source).span(span).height(height)
+
+
 def lines(title: str, description: str, *queries: Query, unit: str, span: int = HALF) -> timeseries.Panel:
     """Lines over time; a dashed one is what was intended or is a limit."""
     panel = (
-        timeseries.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
+        framed(timeseries.Panel(), title, description, span=span)
         .unit(unit)
-        .span(span)
-        .height(HEIGHT)
         .line_width(2)
         .fill_opacity(0)
         .show_points(VisibilityMode.NEVER)
@@ -97,12 +98,7 @@ def heat(title: str, description: str, expr: str, *, unit: str, span: int = HALF
     """A histogram's buckets over time; `expr` gives a rate by `le`."""
     target = prometheus.Dataquery().expr(expr).range().format(PromQueryFormat.HEATMAP).legend_format("{{le}}").ref_id("A")
     return (
-        heatmap.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .span(span)
-        .height(HEIGHT)
+        framed(heatmap.Panel(), title, description, span=span)
         .with_target(target.datasource(SOURCE))
         .calculate(False)
         .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Viridis").steps(64))
@@ -115,13 +111,8 @@ def heat(title: str, description: str, expr: str, *, unit: str, span: int = HALF
 def number(title: str, description: str, query: Query, *, unit: str = "none", named: bool = False) -> stat.Panel:
     """The value at the end of the time shown, large; with `named` its legend instead, for series that are 1 while they hold."""
     return (
-        stat.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
+        framed(stat.Panel(), title, description, span=QUARTER, height=4)
         .unit(unit)
-        .span(QUARTER)
-        .height(4)
         .graph_mode(BigValueGraphMode.NONE)
         .color_mode(BigValueColorMode.NONE)
         .text_mode(BigValueTextMode.NAME if named else BigValueTextMode.AUTO)
@@ -133,12 +124,7 @@ def number(title: str, description: str, query: Query, *, unit: str = "none", na
 def states(title: str, description: str, query: Query, *, span: int = FULL) -> statetimeline.Panel:
     """Which of several named states held when: a series of 1 for as long as its state holds."""
     return (
-        statetimeline.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .span(span)
-        .height(HEIGHT)
+        framed(statetimeline.Panel(), title, description, span=span)
         .show_value(VisibilityMode.NEVER)
         .legend(common.VizLegendOptions().show_legend(False))
         .with_target(_target(query, "A"))
@@ -147,7 +133,7 @@ def states(title: str, description: str, query: Query, *, span: int = FULL) -> s
 
 def rows(title: str, description: str, *queries: Query, by: str, span: int = FULL) -> table.Panel:
     """A table with a row for each value of the label `by`, and a column for each query, named by its legend."""
-    panel = table.Panel().title(title).description(description).datasource(SOURCE).span(span).height(HEIGHT).no_value("no data")
+    panel = framed(table.Panel(), title, description, span=span).no_value("no data")
     names = {"Time": True}
     renamed: dict[str, str] = {}
     for position, query in enumerate(queries):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from impact import wording
+from impact import timeline, wording
 from impact.environment import environment
 from impact.plots import Plots
 from impact.rundir import RunFolder
@@ -17,7 +17,7 @@ from impact.story import story
 from impact.summary import Summary, summarise
 from impact.userlog import Request, UserLog
 from strategies.errors import StoreRefused
-from strategies.events import AnyEvent, Ended, Looked, StepStarted
+from strategies.events import AnyEvent, Looked
 from strategies.judgement import Count
 
 
@@ -86,9 +86,8 @@ def known(folder: RunFolder) -> Known:
     log, events = UserLog(folder.requests), folder.events()
     log.poll()
     # one that was taken up again has a summary of the time before
-    last = next((event for event in reversed(events) if isinstance(event, Ended | StepStarted)), None)
     summary = None
-    if isinstance(last, Ended):
+    if timeline.over(events):
         # that of an older release may lack what is told now; the record has it
         with suppress(StoreRefused):
             summary = folder.read_summary()

@@ -160,6 +160,12 @@ def ended(events: Sequence[AnyEvent]) -> Ended | None:
     return next((event for event in reversed(events) if isinstance(event, Ended)), None)
 
 
+def over(events: Sequence[AnyEvent]) -> Ended | None:
+    """How the run ended, if it is over; None while it is carried out, also again after an end in the middle of its record."""
+    last = next((event for event in reversed(events) if isinstance(event, Ended | StepStarted)), None)
+    return last if isinstance(last, Ended) else None
+
+
 def spans(run: Run, events: Sequence[AnyEvent]) -> Iterator[Span]:
     """The steps in the order in which they began. A step that was tried again is one, from its first start to its end."""
     began: dict[tuple[int, bool], float] = {}

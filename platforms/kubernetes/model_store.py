@@ -17,6 +17,7 @@ from pathlib import Path
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.settings import KubernetesSettings
 from platforms.kubernetes.tools import Tools
+from platforms.ports import free_ports
 from strategies.errors import CouldNotRun, StoreRefused, ToolFailed
 from strategies.waiting import wait_until
 
@@ -84,7 +85,7 @@ def _reachable(tools: Tools, settings: KubernetesSettings) -> Iterator[str]:
     if settings.cluster:
         yield f"http://127.0.0.1:{settings.ports.store}"
         return
-    port = _free_port()
+    (port,) = free_ports(1)
     where = ("--context", settings.context, "--namespace", settings.namespace)
     forward = subprocess.Popen(
         ("kubectl", *where, "port-forward", f"service/{SERVICE}", f"{port}:{PORT}", "--address", "127.0.0.1"),
@@ -103,11 +104,6 @@ def _reachable(tools: Tools, settings: KubernetesSettings) -> Iterator[str]:
     finally:
         forward.terminate()
         forward.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

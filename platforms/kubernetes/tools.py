@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from platforms.ending import end
 from strategies.errors import CouldNotRun, NotReady, ToolFailed
 from strategies.waiting import Clock, wait_until
 
@@ -57,7 +58,7 @@ class Tools:
             except NotReady as error:
                 raise ToolFailed(f"{command[0]} did not end within {timeout:g} s", command, _tail(err)) from error
             finally:
-                _end(process)
+                end(process, GRACE)
             # some complain on stdout
             complaint = None if process.returncode == 0 else _tail(err) or _tail(out)
             out.seek(0)
@@ -81,18 +82,6 @@ def _start(command: tuple[str, ...], **options: Any) -> subprocess.Popen[bytes]:
         raise ToolFailed(f"{command[0]} is not on PATH; {ADVICE}", command) from error
     except OSError as error:
         raise ToolFailed(f"{command[0]} cannot be run ({error.strerror}); {ADVICE}", command) from error
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Nothing, if it has ended."""
-    if process.poll() is not None:
-        return
-    process.terminate()
-    try:
-        process.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _tail(file: IO[str]) -> str:

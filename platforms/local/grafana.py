@@ -12,9 +12,9 @@ import httpx
 import msgspec
 
 from platforms.local import processes
-from platforms.local.ports import free_ports
 from platforms.local.processes import STOP_GRACE
 from platforms.local.state import Process, StateFile, write_atomically
+from platforms.ports import free_ports
 from strategies.errors import CouldNotRun, LabError, StoreRefused, ToolFailed
 from strategies.waiting import Clock, wait_until
 

@@ -10,9 +10,9 @@ import msgspec
 from platforms.local import envoy_config, processes, prometheus_binary, prometheus_config
 from platforms.local.envoy_admin import EnvoyAdmin
 from platforms.local.platform import PREDICTION_LOG
-from platforms.local.ports import free_ports, require_free
 from platforms.local.processes import STOP_GRACE
 from platforms.local.state import Lab, Process, StateFile, write_atomically
+from platforms.ports import free_ports, require_free
 from strategies.errors import CouldNotRun, StoreRefused
 from strategies.traffic import Slot
 from strategies.waiting import Clock, wait_until

@@ -14,8 +14,8 @@ import msgspec
 
 from platforms.local import envoy_config, processes, prometheus_config
 from platforms.local.envoy_admin import NO_KEEP_ALIVE, EnvoyAdmin, Host
-from platforms.local.ports import free_ports
 from platforms.local.state import Lab, Process, Replica, StateFile, write_atomically
+from platforms.ports import free_ports
 from strategies.errors import CouldNotRun, NotReady, RouteRefused, ToolFailed
 from strategies.plan import Release, Replace, Replacement
 from strategies.platform import SlotState, State
