@@ -1,10 +1,8 @@
-"""Ports that nobody uses."""
+"""A port that nobody uses, for one server of a test."""
 
-import socket
+from platforms.ports import free_ports
 
 
 def free_port() -> int:
-    """One that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
+    """One that is given to no other test that runs at the same time."""
+    return free_ports(1)[0]

@@ -1,8 +1,11 @@
 """The cluster that these tests share, as each module finds it."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.cluster.lab import MINUTES, NAME, ClusterLab
+from tests.cluster.rollouts import other_than, require_one_version, stable
 
 __all__ = ["MINUTES", "NAME", "ClusterLab"]
 
@@ -18,6 +21,15 @@ def lab(cluster_lab: ClusterLab) -> ClusterLab:
 def up(lab: ClusterLab) -> ClusterLab:
     """The same."""
     return lab
+
+
+@pytest.fixture
+def versions(up: ClusterLab) -> Iterator[list[str]]:
+    """The version that serves and the other good one; afterwards the last of the list serves, alone, and nobody is left behind."""
+    serving = stable(up)["version"]
+    versions = [serving, other_than(serving)]
+    yield versions
+    require_one_version(up, versions[-1])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from cli.clock import SystemClock
 from platforms.kubernetes import kind
 from platforms.kubernetes.tools import Tools
-from platforms.local.ports import free_ports
+from platforms.ports import free_ports
 from tests.cluster.verbs import Verbs
 from tests.conftest import missing
 from tests.starting import start_from

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from tests.cluster.lab import MINUTES, ClusterLab
+from tests.waiting import wait_for
 
 Json = dict[str, Any]
 
@@ -33,14 +34,6 @@ QUICK = (
 )
 """Slower than that is nothing but a broken machine: a busy one must not be taken for a bad candidate."""
 ROUTES = "virtualservice.networking.istio.io/model-api"
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = 2 * MINUTES) -> None:
-    """Wait for it; `what` was in vain is what the failure says."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def status(lab: ClusterLab) -> Json:
@@ -106,7 +99,7 @@ class Live:
             assert self.process.poll() is None, self.process.communicate()[1]
             return False
 
-        until(there, what, 3 * MINUTES)
+        wait_for(there, what, 3 * MINUTES)
 
     def ended(self, *codes: int) -> tuple[Json, str]:
         """Its summary and what it said until its end, whose exit code must be one of these."""

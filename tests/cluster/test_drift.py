@@ -2,28 +2,19 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
-from tests.cluster.rollouts import ROUTES, Json, events, other_than, require_one_version, rollout, stable
+from tests.cluster.rollouts import ROUTES, Json, events, rollout
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
 NOTICED_SECONDS = 10.0
 """From the change to the first step of the way back, or to the routes that were taken back; what is promised is 2 s."""
-
-
-@pytest.fixture
-def versions(up: ClusterLab) -> Iterator[list[str]]:
-    """The version that serves and the other good one; afterwards the last of the list serves, alone, and nobody is left behind."""
-    serving = stable(up)["version"]
-    versions = [serving, other_than(serving)]
-    yield versions
-    require_one_version(up, versions[-1])
 
 
 def seconds_until(lab: ClusterLab, since: float, wanted: Callable[[Json], bool]) -> float:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
@@ -32,13 +32,6 @@ def elsewhere(up: ClusterLab, tmp_path: Path) -> ClusterLab:
     return up.elsewhere(tmp_path)
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 3 * MINUTES) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
 @contextmanager
 def canary(lab: ClusterLab) -> Iterator[tuple["subprocess.Popen[str]", Callable[[], str]]]:
     """A canary that is analysed for longer than a test lasts: its process, and what its record says by now."""
@@ -50,7 +43,7 @@ def canary(lab: ClusterLab) -> Iterator[tuple["subprocess.Popen[str]", Callable[
         return "".join(path.read_text() for folder in set(runs.glob("*")) - before for path in folder.glob("events.jsonl"))
 
     try:
-        wait_until(lambda: '"title":"analyse' in events() or rollout.poll() is not None, "the analysis did not begin")
+        wait_for(lambda: '"title":"analyse' in events() or rollout.poll() is not None, "the analysis did not begin")
         assert rollout.poll() is None, rollout.communicate()[1]
         yield rollout, events
     finally:
@@ -66,7 +59,7 @@ def test_it_is_followed_paused_and_promoted(up: ClusterLab, elsewhere: ClusterLa
             for command, word in (("pause", "pause"), ("resume", "resume"), ("pause", "pause")):
                 said = events().count(f"a person asked to {word}")
                 elsewhere.labctl(command)
-                wait_until(lambda: events().count(f"a person asked to {word}") == said + 1, f"{word} has no effect", 5 * SECONDS)  # noqa: B023
+                wait_for(lambda: events().count(f"a person asked to {word}") == said + 1, f"{word} has no effect", 5 * SECONDS)  # noqa: B023
             found = json.loads(elsewhere.labctl("status", "--json").stdout)
             assert "labctl rollout canary" in found["holder"]
             assert found["left_behind"] is False

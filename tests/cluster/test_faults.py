@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
-from tests.cluster.rollouts import Bystander, Json, bystander, other_than, require_one_version, rollout, stable, until
+from tests.cluster.rollouts import Bystander, Json, bystander, rollout
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
@@ -15,15 +16,6 @@ AWAY_SECONDS = 20.0
 BUSY = ("--rate", "60", "--objective-latency", "3s")
 """A machine whose control plane starts anew has little left for users, and that is not to be taken for a bad candidate."""
 Fault = Callable[[ClusterLab], AbstractContextManager[None]]
-
-
-@pytest.fixture
-def versions(up: ClusterLab) -> Iterator[list[str]]:
-    """The version that serves and the other good one; afterwards the last of the list serves, alone, and nobody is left behind."""
-    serving = stable(up)["version"]
-    versions = [serving, other_than(serving)]
-    yield versions
-    require_one_version(up, versions[-1])
 
 
 def node(lab: ClusterLab, *command: str) -> str:
@@ -48,7 +40,7 @@ def gone(lab: ClusterLab) -> Iterator[None]:
     manifest, put_away = "/etc/kubernetes/manifests/kube-apiserver.yaml", "/etc/kubernetes/kube-apiserver.yaml"
     node(lab, "mv", manifest, put_away)
     try:
-        until(lambda: "kube-apiserver" not in node(lab, "ps", "-eo", "comm"), "the API server does not end")
+        wait_for(lambda: "kube-apiserver" not in node(lab, "ps", "-eo", "comm"), "the API server does not end")
         yield
     finally:
         node(lab, "mv", put_away, manifest)
@@ -65,7 +57,7 @@ def scaled_away(lab: ClusterLab, namespace: str, deployment: str) -> Iterator[No
 
     lab.tool(*where, "scale", f"deployment/{deployment}", "--replicas", "0")
     try:
-        until(lambda: not pods(), f"{deployment} does not end")
+        wait_for(lambda: not pods(), f"{deployment} does not end")
         yield
     finally:
         lab.tool(*where, "scale", f"deployment/{deployment}", "--replicas", "1")
@@ -89,13 +81,25 @@ def wait(seconds: float) -> None:
         subprocess.run(["sleep", "infinity"], timeout=seconds, check=True)
 
 
+def carried_through(lab: ClusterLab, versions: list[str], hold: str, fault: Callable[[], object]) -> Json:
+    """The summary of a rollout under whose analysis `fault` happens: how it ends is told, with all that its users met."""
+    with rollout(lab, *BUSY, "--to", versions[-1], "--hold", hold) as live:
+        live.reaches("analyse")
+        with bystander(lab) as user:
+            fault()
+            summary, said = live.ended(0, 1, 3)
+    require_told(summary, said, versions)
+    require_accounted(summary, user)
+    return summary
+
+
 def test_while_istiod_is_away_the_rollout_waits_for_it(up: ClusterLab, versions: list[str]) -> None:
     """The gateway goes on with what it was told last."""
     with rollout(up, *BUSY, "--to", versions[-1]) as live:
         live.reaches("analyse")
         with bystander(up) as user, scaled_away(up, "istio-system", "istiod"):
             live.reaches(f"deploy {versions[-1]} to green, 2", f"deploy {versions[-1]} to blue, 2")
-            until(lambda: len(pods_of(up, versions[-1])) == 2, "the second replica does not get ready")
+            wait_for(lambda: len(pods_of(up, versions[-1])) == 2, "the second replica does not get ready")
             require_answered(user)
         summary, _ = live.ended(0)
 
@@ -123,48 +127,39 @@ def test_where_istiod_stays_away_the_last_safe_state_is_kept_until_it_is_back(up
 
     require_accounted(summary, user)
     # the gateway asks istiod for its routes again after a while of its own, and the run's timeout holds for its way back too
-    until(lambda: aborted(up), "it cannot be ended though istiod is back")
+    wait_for(lambda: aborted(up), "it cannot be ended though istiod is back")
     versions.pop()
 
 
 def test_a_gateway_that_dies_is_waited_for_and_what_it_cost_is_told(up: ClusterLab, versions: list[str]) -> None:
     """Its pod dies without a word, and users are not answered until there is another one."""
     gateway = ("kubectl", "--context", up.context, "--namespace", "istio-system")
-    with rollout(up, *BUSY, "--to", versions[-1], "--hold", "10s") as live:
-        live.reaches("analyse")
-        with bystander(up) as user:
-            up.tool(*gateway, "delete", "pod", "--selector", "istio=ingressgateway", "--force", "--grace-period", "0")
-            summary, said = live.ended(0, 1, 3)
 
-    require_told(summary, said, versions)
-    require_accounted(summary, user)
+    def dies() -> None:
+        up.tool(*gateway, "delete", "pod", "--selector", "istio=ingressgateway", "--force", "--grace-period", "0")
+
+    summary = carried_through(up, versions, "10s", dies)
+
     assert summary["totals"]["failed"] + summary["totals"]["slow"] > 0
 
 
 @pytest.mark.everything
 def test_a_gateway_that_is_restarted_in_order_is_told_too(up: ClusterLab, versions: list[str]) -> None:
     gateway = ("kubectl", "--context", up.context, "--namespace", "istio-system", "rollout")
-    with rollout(up, *BUSY, "--to", versions[-1], "--hold", "15s") as live:
-        live.reaches("analyse")
-        with bystander(up) as user:
-            up.tool(*gateway, "restart", "deployment/istio-ingressgateway")
-            up.tool(*gateway, "status", "deployment/istio-ingressgateway", "--timeout", "120s")
-            summary, said = live.ended(0, 1, 3)
 
-    require_told(summary, said, versions)
-    require_accounted(summary, user)
+    def restarts() -> None:
+        up.tool(*gateway, "restart", "deployment/istio-ingressgateway")
+        up.tool(*gateway, "status", "deployment/istio-ingressgateway", "--timeout", "120s")
+
+    carried_through(up, versions, "15s", restarts)
 
 
 def test_a_candidate_whose_only_pod_dies_is_judged_by_what_its_users_met(up: ClusterLab, versions: list[str]) -> None:
-    with rollout(up, *BUSY, "--to", versions[-1], "--hold", "20s") as live:
-        live.reaches("analyse")
-        with bystander(up) as user:
-            (pod,) = pods_of(up, versions[-1])
-            up.kubectl("delete", "pod", pod, "--force", "--grace-period", "0")
-            summary, said = live.ended(0, 1, 3)
+    def dies() -> None:
+        (pod,) = pods_of(up, versions[-1])
+        up.kubectl("delete", "pod", pod, "--force", "--grace-period", "0")
 
-    require_told(summary, said, versions)
-    require_accounted(summary, user)
+    carried_through(up, versions, "20s", dies)
 
 
 def test_stable_loses_a_pod_and_then_prometheus_is_gone(up: ClusterLab, versions: list[str]) -> None:
@@ -173,7 +168,7 @@ def test_stable_loses_a_pod_and_then_prometheus_is_gone(up: ClusterLab, versions
         live.reaches("analyse")
         with bystander(up) as user:
             up.kubectl("delete", "pod", pods_of(up, versions[0])[0])
-            until(lambda: len(pods_of(up, versions[0])) == 2, "the pod is not made anew")
+            wait_for(lambda: len(pods_of(up, versions[0])) == 2, "the pod is not made anew")
             assert live.process.poll() is None
             with scaled_away(up, "lab", "prometheus"):
                 summary, said = live.ended(3)

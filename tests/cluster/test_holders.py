@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
-from tests.cluster.rollouts import QUICK, ROUTES, Json, Live, aside, other_than, require_one_version, rollout, stable, status, until
+from tests.cluster.rollouts import QUICK, ROUTES, Json, Live, aside, other_than, require_one_version, rollout, stable, status
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
@@ -58,7 +59,7 @@ def test_of_two_machines_one_is_refused_and_one_that_slept_writes_nothing_over_i
     aside(up)
     here, there = (lab.start("rollout", "canary", *LONG, "--to", versions[1]) for lab in (up, elsewhere))
     try:
-        until(lambda: here.poll() is not None or there.poll() is not None, "both roll out")
+        wait_for(lambda: here.poll() is not None or there.poll() is not None, "both roll out")
         refused, winner, winners = (there, here, up) if there.poll() is not None else (here, there, elsewhere)
         _, said = refused.communicate()
         assert refused.returncode == 3, said
@@ -93,7 +94,7 @@ def test_one_that_slept_longer_than_its_lease_writes_nothing_over_who_went_on(
         live.process.send_signal(signal.SIGSTOP)
         refused = elsewhere.labctl("rollout", "canary", *QUICK, "--to", versions[1], code=3)
         assert f"(pid {live.process.pid} on " in refused.stderr
-        until(lambda: status(elsewhere)["holder"] is None, "its lease does not run out")
+        wait_for(lambda: status(elsewhere)["holder"] is None, "its lease does not run out")
 
         arguments = ("resume",) if command == "resume" else ("rollout", "canary", *QUICK, "--to", versions[1])
         summary = json.loads(elsewhere.labctl(*arguments, "--json").stdout)

@@ -1,9 +1,6 @@
 """A labctl that is killed at any step of a canary: what is left is told, users are answered, and another checkout ends it or goes on."""
 
 import json
-import os
-import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,16 +9,14 @@ import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
 from tests.cluster.rollouts import ROUTES, bystander, events, other_than, require_one_version, rollout, stable, status
+from tests.e2e.seed import SEED, chosen
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
 STEPS = ("baseline", "deploy 1", "route 50 %", "analyse", "deploy 2", "route 100 %", "promote", "hold", "drain", "retire")
 PROMOTE = STEPS.index("promote")
-SEED = int(os.environ.get("LAB_TEST_SEED", time.time() // 86400))
-"""Chooses the step that is tried of each command in every run of the tests. A day has one seed; a test's name tells its step."""
-
-_random = random.Random(SEED)
-CHOSEN = {"abort": _random.randrange(len(STEPS)), "resume": _random.randrange(len(STEPS))}
+CHOSEN = {command: chosen(f"kills/{command}").randrange(len(STEPS)) for command in ("abort", "resume")}
+"""The step that is tried of each command in every run of the tests; a test's name tells it."""
 
 EVERY_STEP = [
     pytest.param(step, command, id=f"{words}-{command}-seed {SEED}", marks=[] if CHOSEN[command] == step else pytest.mark.everything)

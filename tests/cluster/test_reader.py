@@ -10,8 +10,9 @@ import pytest
 from impact.binomial import plausible
 from strategies.userlog import SLOT_HEADER
 from tests.cluster.lab import MINUTES, ClusterLab
-from tests.cluster.rollouts import QUICK, require_one_version, status, until
+from tests.cluster.rollouts import QUICK, require_one_version, status
 from tests.documentation.blocks import DOCS, blocks
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
@@ -39,7 +40,7 @@ def test_helm_and_kubectl_alone_split_as_the_manifest_says_and_labctl_goes_on(up
             "bash", "-euc", f'project="$PWD"; cd "{tmp_path}"; ln -s "$project/charts" "$project/manifests" . 2>/dev/null || true\n{block}'
         )
 
-    until(lambda: served(up, 20)["green"] > 0, "nobody gets v2")
+    wait_for(lambda: served(up, 20)["green"] > 0, "nobody gets v2")
     shares = served(up, REQUESTS)
     assert plausible(shares["green"], REQUESTS, SHARE), shares
     assert {name: (slot["version"], slot["percent"]) for name, slot in status(up)["slots"].items()} == {

@@ -1,26 +1,16 @@
 """A canary on a real cluster under load, and one rollout at a time. The tests share a lab; each ends with one version that serves."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from impact.binomial import plausible
 from tests.cluster.lab import MINUTES, ClusterLab
-from tests.cluster.rollouts import QUICK, other_than, require_one_version, rollout, stable
+from tests.cluster.rollouts import QUICK, rollout
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
 LONG = (*QUICK, "--hold", "60s")
-
-
-@pytest.fixture
-def versions(up: ClusterLab) -> Iterator[list[str]]:
-    """The version that serves and the other good one; afterwards the last of the list serves, alone, and nobody is left behind."""
-    serving = stable(up)["version"]
-    versions = [serving, other_than(serving)]
-    yield versions
-    require_one_version(up, versions[-1])
 
 
 def test_a_good_candidate_is_promoted_and_no_request_is_lost(up: ClusterLab, versions: list[str]) -> None:

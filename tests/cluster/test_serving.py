@@ -14,7 +14,7 @@ import pytest
 from app.errors import ServiceFailed
 from app.pages.measuring import BUTTONS
 from app.pages.visiting import visit
-from platforms.local.ports import free_ports
+from platforms.ports import free_ports
 from tests.cluster.lab import MINUTES, ClusterLab
 
 PROJECT = Path(__file__).parents[2]

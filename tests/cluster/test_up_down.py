@@ -1,8 +1,7 @@
 """`labctl up` and `down` on a real kind cluster. The tests are one story, told in order: cut off, up, up again, used, down."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -12,6 +11,7 @@ import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
 from tests.cluster.lab import NAME as SHARED
+from tests.waiting import wait_for
 
 NAME = f"{SHARED}-up-down"
 """A cluster of its own, as it is cut off while it is made, and deleted."""
@@ -36,13 +36,6 @@ def client() -> Iterator[httpx.Client]:
         yield client
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 3 * MINUTES) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 def state(lab: ClusterLab) -> dict[str, object]:
     """Everything whose change would show that something was done again."""
     objects = lab.objects("pods,deployments,services,secrets,configmaps,virtualservices.networking.istio.io")
@@ -62,7 +55,7 @@ def served(lab: ClusterLab) -> str:
 def test_one_that_is_killed_half_way_is_completed_by_the_next(lab: ClusterLab) -> None:
     killed = lab.start("up")
     try:
-        wait_until(lambda: bool(lab.containers()) or killed.poll() is not None, "no node was started", 15 * MINUTES)
+        wait_for(lambda: bool(lab.containers()) or killed.poll() is not None, "no node was started", 15 * MINUTES)
         assert killed.poll() is None, killed.communicate()[1]
     finally:
         killed.kill()
@@ -83,7 +76,7 @@ def test_users_are_served_and_prometheus_sees_every_replica(lab: ClusterLab, cli
         return [one["metric"] for one in answer["data"]["result"]]
 
     addresses = {f"{pod['status']['podIP']}:8000" for pod in lab.objects("pods") if pod["metadata"]["labels"].get("lab/slot") == "blue"}
-    wait_until(lambda: {one["instance"] for one in watched()} == addresses, "not every replica is scraped")
+    wait_for(lambda: {one["instance"] for one in watched()} == addresses, "not every replica is scraped")
     assert len(addresses) == 2
     assert {(one["slot"], one["version"]) for one in watched()} == {("blue", "v1")}
 
@@ -137,7 +130,7 @@ def test_a_pod_that_ends_answers_all_that_it_was_sent(lab: ClusterLab, client: h
 def test_a_lab_is_not_taken_away_under_a_rollout(lab: ClusterLab, client: httpx.Client) -> None:
     rollout = lab.start("rollout", "canary", "--rate", "20", "--baseline", "10m", "--to", "v2")
     try:
-        wait_until(lambda: bool(json.loads(lab.labctl("status", "--json").stdout)["holder"]), "the rollout took no lease")
+        wait_for(lambda: bool(json.loads(lab.labctl("status", "--json").stdout)["holder"]), "the rollout took no lease")
 
         assert "labctl rollout canary" in lab.labctl("down", code=3).stderr
         assert client.get(f"{lab.gateway}/version").status_code == 200
@@ -159,11 +152,11 @@ def test_on_a_cluster_of_somebody_else_only_its_own_namespace_is_used(lab: Clust
 
         lab.labctl("up", *theirs, "team", "--replicas", "1")
         assert lab.namespaces() == before - {"lab"} | {"team"}
-        wait_until(lambda: served(lab) == "v1", "users are not served")
+        wait_for(lambda: served(lab) == "v1", "users are not served")
 
         lab.labctl("down", *theirs, "team")
         assert lab.namespaces() == before - {"lab"}
-        wait_until(lambda: served(lab) == "", "the gateway still answers for a lab that is gone")
+        wait_for(lambda: served(lab) == "", "the gateway still answers for a lab that is gone")
     finally:
         for variable in ("LAB_IMAGE", "LAB_GATEWAY_URL", "LAB_PROMETHEUS_URL"):
             del lab.environment[variable]
@@ -182,7 +175,7 @@ def test_down_leaves_nothing_and_can_be_repeated(lab: ClusterLab) -> None:
 @pytest.mark.everything
 def test_after_down_it_comes_up_as_the_first_time(lab: ClusterLab) -> None:
     assert json.loads(lab.labctl("up", "--replicas", "1", "--json").stdout)["already"] is False
-    wait_until(lambda: served(lab) == "v1", "users are not served")
+    wait_for(lambda: served(lab) == "v1", "users are not served")
 
     lab.labctl("down")
     assert lab.containers() == []

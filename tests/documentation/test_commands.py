@@ -172,22 +172,6 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     assert {page for page in there if not page.startswith(("measured/", "pictures/"))} == listed
 
 
-WAYS = (
-    "batch",
-    "online",
-    "embedded",
-    "as-data",
-    "as-a-service",
-    "in-a-database",
-    "recreate",
-    "rolling",
-    "blue-green",
-    "canary",
-    "ab-test",
-    "shadow",
-)
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_each_way_of_predicting_serving_and_deploying_is_told_in_full(way: str) -> None:
     """What it is, ours, how to run it, when to choose it, and figures that a run wrote."""

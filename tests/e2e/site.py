@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from platforms.local.ports import free_ports
+from platforms.ports import free_ports
 from tests.e2e.labctl import Labctl
 
 DEADLINE = 150.0

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from platforms.local import ports
-from platforms.local.ports import free_ports, require_free
+from platforms import ports
+from platforms.ports import free_ports, require_free
 from strategies.errors import CouldNotRun
 
 

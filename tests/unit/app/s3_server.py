@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.unit.app.ports import free_port
+from tests.ports import free_port
 
 DEADLINE = 60.0
 

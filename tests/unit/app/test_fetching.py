@@ -10,8 +10,8 @@ import pytest
 
 from app.store import load, read_card, versions
 from app.stores.opening import open_store
+from tests.ports import free_port
 from tests.unit.app.conftest import ReplicaFactory
-from tests.unit.app.ports import free_port
 
 
 def program(*arguments: str) -> subprocess.CompletedProcess[str]:

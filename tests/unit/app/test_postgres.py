@@ -14,8 +14,8 @@ from app.errors import DatabaseFailed
 from app.predictions.database import asking, migrate, open_database
 from app.predictions.reading import page
 from tests import postgresql
+from tests.ports import free_port
 from tests.unit.app.conftest import ClientFactory
-from tests.unit.app.ports import free_port
 from tests.unit.app.test_api import HOLDOUT
 from tests.unit.app.test_batch import DEADLINE, command, run, write_csv
 

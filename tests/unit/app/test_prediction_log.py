@@ -5,7 +5,7 @@ import multiprocessing
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,13 @@ from app.prediction_log import Predicted, PredictionLog, Truth
 from tests import postgresql
 from tests.unit.app.conftest import ReplicaFactory
 from tests.unit.app.test_api import holdout_case
+from tests.waiting import wait_for
 
 DEADLINE = 60.0
 
 
 def predicted(number: int) -> Predicted:
     return Predicted(f"r-{number}", 1000.5 + number, "green", "v2", number % 2 == 1, "benign", 0.75, 0.002, 200)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.01)
 
 
 def rows(url: str, columns: str, table: str) -> list[tuple[Any, ...]]:

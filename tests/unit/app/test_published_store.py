@@ -12,7 +12,7 @@ from app.errors import BadConfiguration, StoreRefused, UnknownVersion
 from app.store import load, read_card, read_model
 from app.stores.opening import open_store
 from app.stores.published import PublishedStore
-from tests.unit.app.ports import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture(params=["folder", "file", "s3"])

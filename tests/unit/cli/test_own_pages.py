@@ -16,7 +16,7 @@ from cli.dashboard import Pages
 from cli.lock import exclusive
 from cli.settings import Settings
 from impact.rundir import RunFolder
-from platforms.local.ports import free_ports
+from platforms.ports import free_ports
 from tests.unit.impact.recorded_run import Recorder, a_run, carried_out, record
 from tests.unit.impact.test_comparison import table
 

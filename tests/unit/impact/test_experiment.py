@@ -58,7 +58,7 @@ def test_what_is_out_of_bounds_is_refused(wrong: float) -> None:
 # --- means --------------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(some_shares, some_shares, st.floats(-0.99, 0.99))
 def test_the_least_favourable_mean_is_found(ours: list[float], theirs: list[float], difference: float) -> None:
     """As by looking at very many."""
@@ -69,7 +69,7 @@ def test_the_least_favourable_mean_is_found(ours: list[float], theirs: list[floa
     assert _evidence_of_more(ones, others, difference) <= values.min() + 1e-6
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(shares, shares)
 def test_exchanging_the_two_turns_the_answer_round_and_order_does_not_matter(ours: list[float], theirs: list[float]) -> None:
     there = compare_means(ours, theirs, alpha=0.05)

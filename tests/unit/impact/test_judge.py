@@ -142,7 +142,7 @@ def pairs(draw: st.DrawFn) -> tuple[Count, Count]:
     return Count(draw(st.integers(0, n_c)), n_c), Count(draw(st.integers(0, n_s)), n_s)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.fixed_dictionaries({"failed": pairs(), "slow": pairs(), "wrong": pairs()}), st.booleans())
 def test_only_harm_that_can_be_seen_fails_and_only_enough_requests_pass(counts: dict[str, tuple[Count, Count]], final: bool) -> None:
     judgement = judged(counts, final=final)

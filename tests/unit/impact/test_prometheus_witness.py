@@ -17,7 +17,9 @@ from impact.prometheus import PROMQL, PrometheusWitness, increase
 from strategies.errors import WitnessLost
 from strategies.judgement import Count
 from strategies.traffic import Slot
-from tests.unit.local.prometheus_server import SCRAPE_INTERVAL, PrometheusServer, Replica, free_port, wait_until
+from tests.ports import free_port
+from tests.unit.local.prometheus_server import SCRAPE_INTERVAL, PrometheusServer, Replica
+from tests.waiting import wait_for
 
 TIMES = st.integers(0, 100)
 EVENTS = st.lists(TIMES, max_size=50).map(sorted)
@@ -112,7 +114,7 @@ class Lab:
 
     def sees(self, slot: Slot, since: datetime, count: Count | None) -> None:
         """Wait for this count from `since` to now: the next scrape brings it."""
-        wait_until(lambda: self.witness.counts(slot, since, now()) == count, f"{slot} is {count}")
+        wait_for(lambda: self.witness.counts(slot, since, now()) == count, f"{slot} is {count}")
 
 
 def now() -> datetime:
@@ -125,7 +127,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         prometheus = PrometheusServer(tmp_path_factory.mktemp("prometheus"))
         prometheus.watch([blue.target, green.target])
         with prometheus:
-            wait_until(lambda: len(prometheus.query("up == 1")) == 2, "both replicas are scraped")
+            wait_for(lambda: len(prometheus.query("up == 1")) == 2, "both replicas are scraped")
             lab = Lab(prometheus, blue, green)
             with lab.witness:
                 yield lab
@@ -187,7 +189,7 @@ def test_a_stale_scrape_is_missed(lab: Lab) -> None:
                 return str(exc)
             return ""
 
-        wait_until(lambda: "s ago, more than 0.005 s" in complaint(), "a scrape is older than 5 ms")
+        wait_for(lambda: "s ago, more than 0.005 s" in complaint(), "a scrape is older than 5 ms")
 
 
 def test_a_replica_that_dies_and_comes_back(lab: Lab) -> None:
@@ -197,13 +199,13 @@ def test_a_replica_that_dies_and_comes_back(lab: Lab) -> None:
     lab.sees(Slot.GREEN, start, Count(0, 1))
 
     lab.green.stop()
-    wait_until(lambda: len(lab.prometheus.query("max_over_time(up[2s]) == 0")) == 1, "green is seen to be down for more than three scrapes")
+    wait_for(lambda: len(lab.prometheus.query("max_over_time(up[2s]) == 0")) == 1, "green is seen to be down for more than three scrapes")
     down = now()
     with pytest.raises(WitnessLost, match=f"green at {lab.green.target.address} did not answer its last 3 scrapes"):
         lab.witness.check(lab.ready)
     lab.witness.check({lab.blue.target.address: "blue"})
     lab.sees(Slot.GREEN, down, None)
-    wait_until(lambda: now() - down > timedelta(seconds=2 * SCRAPE_INTERVAL), "it was scraped in vain")
+    wait_for(lambda: now() - down > timedelta(seconds=2 * SCRAPE_INTERVAL), "it was scraped in vain")
     assert lab.witness.counts(Slot.GREEN, down, now()) is None
 
     lab.green = Replica(Slot.GREEN, "v2", port=lab.green.port)

@@ -6,7 +6,9 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
 from impact.remote_write import RemoteWriter, Sample, encode
-from tests.unit.local.prometheus_server import PrometheusServer, free_port, wait_until
+from tests.ports import free_port
+from tests.unit.local.prometheus_server import PrometheusServer
+from tests.waiting import wait_for
 
 
 def test_a_message_is_what_the_protocol_says() -> None:
@@ -32,12 +34,12 @@ def test_prometheus_shows_what_is_pushed_and_only_while_it_is(tmp_path: Path) ->
 
         with RemoteWriter(registry, prometheus.url, {"job": "labctl"}, every=0.1):
             phase.labels("baseline").set(1)
-            wait_until(lambda: phases() == [("baseline", "1")], "the phase arrived")
+            wait_for(lambda: phases() == [("baseline", "1")], "the phase arrived")
             phase.labels("größer 10 %").set(2)
             phase.remove("baseline")
-            wait_until(lambda: phases() == [("größer 10 %", "2")], "the old phase ended and the new one arrived")
+            wait_for(lambda: phases() == [("größer 10 %", "2")], "the old phase ended and the new one arrived")
 
-        wait_until(lambda: phases() == [], "nothing is shown after the end")
+        wait_for(lambda: phases() == [], "nothing is shown after the end")
         assert prometheus.query("count_over_time(labctl_rollout_phase[1m])")
 
 
@@ -45,6 +47,6 @@ def test_a_prometheus_that_is_not_there_is_logged_and_hinders_nobody(caplog: pyt
     registry = CollectorRegistry()
     Gauge("a", "", registry=registry)
     with RemoteWriter(registry, f"http://127.0.0.1:{free_port()}", {}, every=0.01):
-        wait_until(lambda: caplog.messages, "a push failed")
+        wait_for(lambda: caplog.messages, "a push failed")
 
     assert "could not be pushed" in caplog.text

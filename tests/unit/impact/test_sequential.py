@@ -231,7 +231,7 @@ def test_as_many_requests_as_needed_prove_the_harm_as_often_as_promised(ratio: f
     assert 0.77 < proved.mean() < 0.92
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(comparisons, counts(), counts(), st.floats(2, 8))
 def test_enough_requests_and_what_would_have_been_seen_say_the_same(
     comparison: Comparison, candidate: Count, stable: Count, limit: float

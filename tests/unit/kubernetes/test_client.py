@@ -9,7 +9,7 @@ import pytest
 
 from cli.clock import SystemClock
 from platforms.kubernetes.client import RETRY_EVERY, WORTH_TELLING, ApiRefused, Cluster
-from platforms.local.ports import free_ports
+from platforms.ports import free_ports
 from strategies.errors import CouldNotRun, ToolFailed
 from tests.unit.kubernetes.api_server import ApiServer, api_server, kubeconfig
 

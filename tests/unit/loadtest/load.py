@@ -1,8 +1,7 @@
 """Putting users on a server and reading what they logged."""
 
 import csv
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from loadtest.users import UsersProcess
 from strategies.run import LoadOptions
 from strategies.userlog import HEADER, Row
+from tests.waiting import wait_for
 
 FEATURES = tuple(f"feature_{number}" for number in range(30))
 
@@ -23,14 +23,6 @@ def write_cases(path: Path, truths: Sequence[str]) -> Path:
             [number, float(number), *(number + index / 7 for index in range(1, 30)), truth] for number, truth in enumerate(truths)
         )
     return path
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Return as soon as `condition` holds; fail if it does not within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.01)
 
 
 @contextmanager
@@ -49,7 +41,7 @@ def users(
 def put_load(url: str, options: LoadOptions, folder: Path, truths: Sequence[str] = ("benign", "malignant")) -> list[Row]:
     """What users logged by the end of their schedule, in the schedule's order."""
     with users(url, options, folder, truths) as (process, log):
-        wait_for(lambda: not process.running(), (options.seconds or 0) + options.timeout + 10)
+        wait_for(lambda: not process.running())
 
         assert process.problem() == ""
         assert (folder / "console.txt").read_text() == ""

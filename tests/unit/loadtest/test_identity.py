@@ -10,8 +10,9 @@ from loadtest.schedule import arrivals
 from strategies.groups import in_group
 from strategies.run import LoadOptions
 from strategies.userlog import REQUEST_ID_HEADER, Row
-from tests.unit.loadtest.load import number, put_load, rows, users, wait_for
+from tests.unit.loadtest.load import number, put_load, rows, users
 from tests.unit.loadtest.server import Request, Server, reply, serve
+from tests.waiting import wait_for
 
 LOAD = LoadOptions(rate=80, users=30, seed=4, seconds=1.0, group_header="x-user-group", group_value="beta", group_share=40)
 
@@ -85,9 +86,9 @@ def test_failed_requests_are_not_told_about_and_truths_that_are_not_heard_are_co
 
     with (
         serve(Server(answer)) as server,
-        users(server.url, LoadOptions(rate=60, users=5, seconds=1.0, timeout=0.5, feedback=True), tmp_path) as (process, log),
+        users(server.url, LoadOptions(rate=60, users=5, seconds=1.0, timeout=2.0, feedback=True), tmp_path) as (process, log),
     ):
-        wait_for(lambda: not process.running(), 20)
+        wait_for(lambda: not process.running())
         assert process.problem() == ""
         logged = rows(log)
 

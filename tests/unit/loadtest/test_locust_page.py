@@ -13,8 +13,9 @@ import pytest
 
 from loadtest.schedule import arrivals
 from strategies.run import LoadOptions
-from tests.unit.loadtest.load import rows, wait_for, write_cases
+from tests.unit.loadtest.load import rows, write_cases
 from tests.unit.loadtest.server import Request, Server, reply, serve
+from tests.waiting import wait_for
 
 LOCUSTFILE = Path(__file__).parents[3] / "loadtest" / "locustfile.py"
 

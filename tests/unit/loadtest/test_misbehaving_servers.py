@@ -37,7 +37,7 @@ def test_each_misdeed_of_a_server_is_logged_as_what_it_is_and_nothing_is_sent_tw
             await asyncio.sleep(30)
         return data or b""
 
-    options = LoadOptions(rate=80, seed=3, users=5, seconds=1.0, timeout=0.4)
+    options = LoadOptions(rate=80, seed=3, users=5, seconds=1.0, timeout=1.5)
     with serve(Server(answer)) as server:
         log = put_load(server.url, options, tmp_path, list(MISDEEDS))
 
@@ -46,7 +46,7 @@ def test_each_misdeed_of_a_server_is_logged_as_what_it_is_and_nothing_is_sent_tw
     assert {request.path for request in server.requests} == {"/predict"}
     for row in log:
         if row.failure == "timeout":
-            assert 0.4 <= float(row.latency) < 0.8
+            assert 1.5 <= float(row.latency) < 4.0
 
 
 def test_a_body_that_trickles_in_has_no_more_time_than_the_whole_request_has(tmp_path: Path) -> None:
@@ -65,10 +65,10 @@ def test_a_body_that_trickles_in_has_no_more_time_than_the_whole_request_has(tmp
     server = Server()
     server.converse = trickle  # type: ignore[method-assign]  # a server without any manners
     with serve(server):
-        log = put_load(server.url, LoadOptions(rate=20, seconds=0.5, timeout=0.4), tmp_path)
+        log = put_load(server.url, LoadOptions(rate=20, seconds=0.5, timeout=1.5), tmp_path)
 
     assert {(row.status, row.failure, row.slot, row.version) for row in log} == {("200", "timeout", "green", "v2")}
-    assert all(0.4 <= float(row.latency) < 0.8 for row in log)
+    assert all(1.5 <= float(row.latency) < 4.0 for row in log)
 
 
 def test_nobody_listening_is_a_failed_connection_at_once(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_nobody_listening_is_a_failed_connection_at_once(tmp_path: Path) -> None
 
     assert len(log) == len(list(arrivals(LoadOptions(rate=40, seconds=0.5), 2)))
     assert {(row.status, row.failure, row.slot, row.predicted) for row in log} == {("0", "connection", "", "")}
-    assert all(row.sent and float(row.latency) < 0.5 for row in log)
+    assert all(row.sent and float(row.latency) < 2.0 for row in log)
 
 
 def test_a_server_that_closes_connections_between_requests_fails_nobody(tmp_path: Path) -> None:

@@ -14,8 +14,12 @@ import pytest
 from loadtest.users import UsersProcess
 from strategies.errors import StoreRefused
 from strategies.run import LoadOptions
-from tests.unit.loadtest.load import number, rows, seconds, users, wait_for, write_cases
+from tests.unit.loadtest.load import number, rows, seconds, users, write_cases
 from tests.unit.loadtest.server import Request, Server, reply, serve
+from tests.waiting import wait_for
+
+ENDED_SECONDS = 1.0
+"""What a machine that does little else needs; a test gives five times that."""
 
 
 def test_stop_lets_what_is_in_flight_end_and_leaves_neither_process_nor_half_a_line(tmp_path: Path) -> None:
@@ -70,7 +74,7 @@ def test_the_log_can_be_followed_while_it_grows(tmp_path: Path) -> None:
         for expected in (1, 10, 30):
             wait_for(lambda expected=expected: len(rows(log)) >= expected)  # type: ignore[misc]  # mypy takes it for another type
             newest = max(seconds(row.sent) + float(row.latency) for row in rows(log))
-            assert log.stat().st_mtime - newest < 0.5
+            assert log.stat().st_mtime - newest < 2.5
         assert process.running()
 
 
@@ -86,8 +90,8 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize(("requests", "limit"), [(0, 5.0), (10, 1.0)], ids=["while starting", "while sending"])
-def test_users_end_within_a_second_when_their_parent_is_killed(tmp_path: Path, requests: int, limit: float) -> None:
+@pytest.mark.parametrize("requests", [0, 10], ids=["while starting", "while sending"])
+def test_users_end_within_a_second_when_their_parent_is_killed(tmp_path: Path, requests: int) -> None:
     write_cases(tmp_path / "holdout.csv", ("benign", "malignant"))
 
     async def slow(_: Request) -> bytes:
@@ -103,7 +107,7 @@ def test_users_end_within_a_second_when_their_parent_is_killed(tmp_path: Path, r
                 wait_for(lambda: len(server.requests) >= requests)
             finally:
                 parent.kill()
-        wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, limit)
+        wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, seconds=5 * ENDED_SECONDS)
 
         assert {number(row) for row in rows(tmp_path / "requests.csv")} >= set(range(len(server.requests)))
 

@@ -3,10 +3,8 @@
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from socket import create_server
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,24 +14,12 @@ from prometheus_client import CollectorRegistry, Counter, start_http_server
 from platforms.local import prometheus_binary, prometheus_config
 from platforms.local.prometheus_config import Target
 from strategies.traffic import Slot
+from tests.ports import free_port
+from tests.waiting import wait_for
 
 SCRAPE_INTERVAL = 0.2
 DISCOVERY_SECONDS = 15.0
 """A deadline for Prometheus to take a new target over, with room for a busy machine."""
-
-
-def wait_until(condition: Callable[[], object], what: str, seconds: float = DISCOVERY_SECONDS) -> None:
-    """Return once `condition()` is true; fail after `seconds`, saying what was waited for."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"after {seconds:g} s still not: {what}"
-        time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Replica:
@@ -101,7 +87,7 @@ class PrometheusServer:
             except httpx.HTTPError:
                 return False
 
-        wait_until(ready, "Prometheus is ready")
+        wait_for(ready, "Prometheus is ready")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop it, by its process id, and wait for its end."""

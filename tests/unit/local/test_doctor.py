@@ -28,7 +28,7 @@ def test_everything_is_looked_at_quickly_and_nothing_changed(tmp_path: Path, mon
 
     found = {check.name: check for check in doctor.checks(tmp_path)}
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert list(found) == ["Python", "operating system", "Envoy", "Prometheus", "free disk", "loopback ports", "open files"]
     assert not found["Prometheus"].ok
     assert "prometheus --version" in found["Prometheus"].advice

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,22 +18,15 @@ from platforms.local import processes
 from platforms.local.envoy_admin import EnvoyAdmin, Host
 from platforms.local.envoy_config import Json, bootstrap, endpoints, endpoints_file, no_routes, routes
 from platforms.local.platform import LocalPlatform
-from platforms.local.ports import free_ports
 from platforms.local.state import Lab, Process, Replica, StateFile, write_atomically
+from platforms.ports import free_ports
 from strategies.errors import RouteRefused, ToolFailed
 from strategies.plan import Release
 from strategies.traffic import Slot, Traffic
 from tests.unit.loadtest.server import Request, Server, reply, serve
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("nothing_left_running")
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Return once the condition holds; fail if it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.01)
 
 
 @dataclass

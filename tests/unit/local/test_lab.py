@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,18 +19,11 @@ from platforms.local.platform import LocalPlatform
 from platforms.local.state import Lab, StateFile
 from strategies.errors import CouldNotRun, Interrupted, StoreRefused
 from strategies.traffic import Slot, Traffic
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("nothing_left_running")
 
 Start = Callable[..., Lab]
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Return once the condition holds; fail if it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -16,18 +16,11 @@ from cli.clock import SystemClock
 from platforms.local import processes
 from platforms.local.state import Process
 from strategies.errors import StoreRefused, ToolFailed
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("nothing_left_running")
 
 Start = Callable[..., Process]
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Return once the condition holds; fail if it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -219,7 +212,7 @@ def test_stop_kills_what_ignores_sigterm_after_its_grace_and_names_it(start: Sta
 
     assert stop(polite, deaf, grace=0.4) == ("deaf",)
 
-    assert 0.4 <= time.monotonic() - before < 2.0
+    assert 0.4 <= time.monotonic() - before < 20.0
     assert not processes.alive(polite)
     assert not processes.alive(deaf)
 
@@ -230,10 +223,10 @@ def test_stop_waits_for_what_has_something_to_finish(start: Start) -> None:
     wait_for(lambda: processes.last_words(process) == "up")
     before = time.monotonic()
 
-    assert stop(process, grace=10.0) == ()
+    assert stop(process, grace=60.0) == ()
 
     assert processes.last_words(process) == "finished"
-    assert time.monotonic() - before < 2.0
+    assert time.monotonic() - before < 30.0
 
 
 def test_stop_of_what_has_ended_does_nothing(start: Start) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from platforms.local.prometheus_config import Target, command, config, labctl_file, ready_url, targets_file
 from strategies.traffic import Slot
-from tests.unit.local.prometheus_server import PrometheusServer, Replica, free_port, wait_until
+from tests.ports import free_port
+from tests.unit.local.prometheus_server import PrometheusServer, Replica
+from tests.waiting import wait_for
 
 
 def test_a_scrape_ends_before_the_next_one_begins() -> None:
@@ -69,7 +71,7 @@ def test_a_real_prometheus_scrapes_what_is_listed_under_clean_labels(tmp_path: P
         blue.answer(3)
         dead = Target(f"127.0.0.1:{free_port()}", Slot.GREEN, "v2")
         prometheus.watch([blue.target, dead])
-        wait_until(lambda: len(prometheus.query("up")) == 2, "both targets were scraped")
+        wait_for(lambda: len(prometheus.query("up")) == 2, "both targets were scraped")
 
         labels = {"__name__": "up", "job": "model-api"}
         up = sorted(prometheus.query("up"), key=lambda series: series["metric"]["slot"])
@@ -92,7 +94,7 @@ def test_a_real_prometheus_scrapes_what_is_listed_under_clean_labels(tmp_path: P
         }
 
         prometheus.watch([green.target])
-        wait_until(lambda: [s["metric"]["instance"] for s in prometheus.query("up")] == [green.target.address], "green alone is scraped")
+        wait_for(lambda: [s["metric"]["instance"] for s in prometheus.query("up")] == [green.target.address], "green alone is scraped")
 
         prometheus.stop(signal.SIGKILL)
         prometheus.start()

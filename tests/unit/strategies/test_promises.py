@@ -88,7 +88,7 @@ def scenarios_with(fault: st.SearchStrategy[Fault | None]) -> st.SearchStrategy[
 
 
 scenarios = scenarios_with(st.none() | faults(st.sampled_from([0.0, 2.0, inf])))
-thorough = settings(max_examples=200, deadline=None, report_multiple_bugs=False)
+thorough = settings(max_examples=200, report_multiple_bugs=False)
 
 
 def prepare(scenario: Scenario) -> Rollout:

@@ -83,7 +83,7 @@ def scenarios(draw: st.DrawFn, lasts: tuple[float, ...] = (0.0, 2.0, inf), *, dy
     )
 
 
-thorough = settings(max_examples=250, deadline=None, report_multiple_bugs=False)
+thorough = settings(max_examples=250, report_multiple_bugs=False)
 
 
 def prepare(scenario: Scenario) -> Rollout:
