@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.clock import SystemClock
-from cli.labs import Found, Holder, Serving
+from cli.labs import PATIENCE, Found, Holder, Serving
 from cli.recorded_runs import RecordedRuns
 from cli.settings import Settings
 from impact.rundir import RunFolder
@@ -30,8 +30,6 @@ from strategies.plan import Release
 from strategies.steering import NOBODY, Command, Control, Nobody
 from strategies.traffic import Slot, Traffic
 
-PATIENCE = 45.0
-"""Seconds that a question to the cluster is repeated: longer than a control plane takes to restart."""
 FIRST_TIMEOUT = 180.0
 """Seconds that the first version has to be ready: its image may have to be pulled."""
 
@@ -57,14 +55,23 @@ class ConnectedCluster(KubernetesPlatform):
 class ClusterLab:
     """Implements `cli.labs.Lab` for the platforms kind and kubernetes."""
 
-    def __init__(self, name: str, chosen: KubernetesSettings, places: Settings, clock: SystemClock, *, reclaim: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        chosen: KubernetesSettings,
+        places: Settings,
+        clock: SystemClock,
+        *,
+        reclaim: bool = False,
+        patience: float = PATIENCE,
+    ) -> None:
         self.name = name
         self._places = places
         self._clock = clock
         self._reclaim = reclaim
         self._note: Callable[[str], None] = lambda _: None
         self._target = kind.as_published(Tools(clock, clock.say), chosen)
-        self._cluster = Cluster(self._target.context, clock=clock, patience=PATIENCE, note=self._tell)
+        self._cluster = Cluster(self._target.context, clock=clock, patience=patience, note=self._tell)
         self._lease = Lease(self._cluster, self._target.namespace, clock=clock)
         self._record = Record(self._cluster, self._target.namespace)
         self._runs = RecordedRuns(self._record, places.runs)

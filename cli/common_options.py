@@ -50,6 +50,11 @@ class Where:
         """
         return choose(self.platform, self.context, self.namespace, port=port)
 
+    def typed(self) -> tuple[str, ...]:
+        """The options as one types them, for another labctl that is to talk to the same lab."""
+        given = {"--platform": self.platform, "--context": self.context, "--namespace": self.namespace}
+        return tuple(word for option, value in given.items() if value for word in (option, value))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Common(Where):

@@ -9,10 +9,8 @@ import asyncio
 import json
 import os
 import secrets
-import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -23,13 +21,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from cli.clock import SystemClock
+from cli.buttons import COMMANDS, Steered
+from cli.common_options import Where
 from cli.following import Following, Sight, State
-from cli.labs import Lab, lab_on
 from cli.listing import Listing, Shelf
 from cli.own_pages import OwnPages
-from cli.platforms import choose
-from cli.recovery import live_run
 from cli.settings import Settings, settings
 from impact import comparison_page, report, side_by_side
 from impact.comparison import Comparison
@@ -37,15 +33,7 @@ from impact.rundir import RunFolder
 from impact.timeline import over
 from platforms.ports import free_ports, require_free
 from strategies.errors import LabError, UsageError
-from strategies.steering import Command
 
-COMMANDS = {
-    "pause": "It stays where it is until it is resumed; the candidate is judged on meanwhile.",
-    "resume": "It goes on as planned.",
-    "promote": "It goes on at once: the rest of this analysis, hold, gate or pause is not waited for.",
-    "abort": "It is ended: the traffic goes back to stable at once; after the promotion what is left is completed.",
-}
-"""What a page may ask for, and what comes of it."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at a run."""
 SHARE = 0.1
@@ -55,10 +43,12 @@ SHARE = 0.1
 class Pages:
     """The pages of the runs in `places`, and of those of the comparison in the folder `comparison`."""
 
-    def __init__(self, places: Settings, comparison: Path, token: str) -> None:
-        clock, chosen = SystemClock(), choose("")
+    def __init__(self, places: Settings, comparison: Path, token: str, where: Where) -> None:
         beside = msgspec.structs.replace(places, home=comparison / "lab", runs=comparison / "runs")
-        self._runs = Listing(Shelf(places.runs, lab_on(chosen, places, clock)), Shelf(beside.runs, lab_on(chosen, beside, clock)))
+        own = Shelf(places.runs, Steered(places, where))
+        # a comparison on a cluster is made on the cluster's one lab
+        other = Shelf(beside.runs, own.lab if where.chosen().kubernetes else Steered(beside, where))
+        self._runs = Listing(own, other)
         self._comparison = comparison / "comparison.json"
         self._token = token
         self._nonce = secrets.token_urlsafe()
@@ -95,48 +85,47 @@ class Pages:
         names = request.query_params.getlist("run")
         if len(names) != 2:
             raise UsageError("two runs stand beside each other: choose exactly two in the list")
-        first, second = (self._runs.find(name)[0] for name in names)
-        rows = await run_in_threadpool(lambda: side_by_side.compare(report.known(first).summary, report.known(second).summary))
-        return HTMLResponse(side_by_side.page(rows, linked=True))
+        return HTMLResponse(await run_in_threadpool(self._side_by_side, *names))
 
     async def run(self, request: Request) -> Response:
         """A run's report as it is now."""
-        folder, _ = self._runs.find(request.path_params["run"])
-        return HTMLResponse(await run_in_threadpool(self._page, folder))
+        folder, lab = await run_in_threadpool(self._runs.find, request.path_params["run"])
+        return HTMLResponse(await run_in_threadpool(self._page, folder, lab))
 
     async def changes(self, request: Request) -> Response:
         """What the run does now, each second, until the browser leaves or the run ends."""
-        return _stream(self._sights(*self._runs.find(request.path_params["run"])))
+        return _stream(self._sights(*await run_in_threadpool(self._runs.find, request.path_params["run"])))
 
     async def list_changes(self, _request: Request) -> Response:
         """A notice whenever a run began, ended or was left behind."""
         return _stream(self._news())
 
     async def steer(self, request: Request) -> Response:
-        """Pass a person's word on to the labctl that performs the run."""
+        """Do what the command of that name does."""
         # as bytes, for a header may hold anything
         if not secrets.compare_digest(request.headers.get("x-lab-token", "").encode(), self._token.encode()):
             return PlainTextResponse("this page is from another start of labctl dashboard; load it anew", 403)
-        folder, lab = self._runs.find(request.path_params["run"])
-        return PlainTextResponse(await run_in_threadpool(_steer, request.path_params["command"], folder, lab))
+        folder, lab = await run_in_threadpool(self._runs.find, request.path_params["run"])
+        return PlainTextResponse(await lab.steer(request.path_params["command"], folder))
 
-    def _page(self, folder: RunFolder) -> str:
+    def _page(self, folder: RunFolder, lab: Steered) -> str:
         began = time.monotonic()
-        live = report.Live(self._token, {} if over(folder.events()) else COMMANDS, self._nonce)
+        commands, headline = ({}, "") if over(folder.events()) else (COMMANDS, Following(folder, lab).headline())
+        live = report.Live(self._token, commands, self._nonce, headline)
         try:
             return report.render(folder, live)
         finally:
             self._drawing = time.monotonic() - began
 
-    async def _sights(self, folder: RunFolder, lab: Lab) -> AsyncIterator[str]:
+    async def _sights(self, folder: RunFolder, lab: Steered) -> AsyncIterator[str]:
         following, drawn, at = Following(folder, lab), None, time.monotonic()
         while True:
             try:
                 sight = await run_in_threadpool(following.look)
             except LabError as error:
-                yield _event("now", {"state": str(error), "html": ""})
+                yield _event("now", {"state": str(error), "headline": "", "html": ""})
             else:
-                yield _event("now", {"state": sight.state, "html": sight.html})
+                yield _event("now", {"state": sight.state, "headline": sight.headline, "html": sight.html})
                 if sight.state is State.ENDED:
                     yield _event("end", {})
                     return
@@ -161,6 +150,10 @@ class Pages:
             known = str(rows)
             await asyncio.sleep(2 * LOOK_EVERY)
 
+    def _side_by_side(self, *names: str) -> str:
+        first, second = (report.known(self._runs.find(name)[0]).summary for name in names)
+        return side_by_side.page(side_by_side.compare(first, second), linked=True)
+
     def _compared(self) -> str:
         try:
             comparison = msgspec.json.decode(self._comparison.read_bytes(), type=Comparison)
@@ -171,42 +164,21 @@ class Pages:
         return comparison_page.page(comparison, linked=self._runs.names())
 
 
-def serve(port: int, comparison: Path) -> None:
-    """Serve until Ctrl-C, on loopback; `port` 0 is a free one.
+def serve(port: int, comparison: Path, where: Where) -> None:
+    """Serve until Ctrl-C, on loopback; `port` 0 is a free one, `where` is the lab.
 
     Raises:
         CouldNotRun: the port is taken.
+        UsageError: there is no such platform.
     """
     import uvicorn
 
     chosen = require_free(port) if port else free_ports(1)[0]
-    app = Pages(settings(), comparison.resolve(), secrets.token_urlsafe()).app()
+    app = Pages(settings(), comparison.resolve(), secrets.token_urlsafe(), where).app()
     print(f"http://127.0.0.1:{chosen}/", flush=True)
     # the rollout that is looked at must not be slower for it
     os.nice(10)
     uvicorn.run(app, host="127.0.0.1", port=chosen, log_level="critical", timeout_graceful_shutdown=1)
-
-
-def _steer(name: str, folder: RunFolder, lab: Lab) -> str:
-    if name not in COMMANDS:
-        raise UsageError(f"{name} is no command; there are {', '.join(COMMANDS)}")
-    alive = live_run(lab)
-    if alive is None or alive.path.resolve() != folder.path.resolve():
-        raise UsageError(f"{folder.path.name} is not under way, so there is nothing to {name}")
-    if name == "abort":
-        # no word in a file, but the signal that every labctl hears
-        _abort(lab)
-    else:
-        lab.ask(Command(name))
-    return f"asked to {name}"
-
-
-def _abort(lab: Lab) -> None:
-    holder = lab.holder()
-    if holder is None or holder.pid is None:
-        raise UsageError("the labctl that performs it runs on another machine: end it by `labctl abort`")
-    with suppress(ProcessLookupError):
-        os.kill(holder.pid, signal.SIGTERM)
 
 
 def _stream(events: AsyncIterator[str]) -> StreamingResponse:

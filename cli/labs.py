@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Found = dict[str, Any]
 
+PATIENCE = 45.0
+"""Seconds that a question to a cluster is repeated: longer than a control plane takes to restart."""
+
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """What users get now: `replicas` of `version` in the slot `stable`."""
@@ -142,12 +145,15 @@ class Lab(Protocol):
         """What runs, told without touching anything."""
 
 
-def lab_on(chosen: "Chosen", places: "Settings", clock: "SystemClock", *, reclaim: bool = False) -> Lab:
-    """The lab on the chosen platform; with `reclaim`, routes that somebody else changes are taken back."""
+def lab_on(chosen: "Chosen", places: "Settings", clock: "SystemClock", *, reclaim: bool = False, patience: float = PATIENCE) -> Lab:
+    """The lab on the chosen platform; with `reclaim`, routes that somebody else changes are taken back.
+
+    `patience` is for how many seconds a cluster that does not answer is asked again.
+    """
     if chosen.kubernetes is None:
         from cli.local_lab import LocalLab
 
         return LocalLab(places, clock)
     from cli.cluster_lab import ClusterLab
 
-    return ClusterLab(chosen.name, chosen.kubernetes, places, clock, reclaim=reclaim)
+    return ClusterLab(chosen.name, chosen.kubernetes, places, clock, reclaim=reclaim, patience=patience)

@@ -1,11 +1,12 @@
 """The runs that a page lists, and how each stands: those of the lab's own folder and those of a comparison."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from cli.following import state_of
-from cli.labs import Lab
+from cli.buttons import Steered
+from cli.following import stand
 from impact.rundir import RunFolder
 from impact.timeline import over
 from strategies.errors import LabError, UsageError
@@ -17,7 +18,7 @@ class Shelf(NamedTuple):
     """A folder of runs, and the lab that they were begun on."""
 
     runs: Path
-    lab: Lab
+    lab: Steered
 
 
 class Listing:
@@ -27,7 +28,7 @@ class Listing:
         self._shelves = shelves
         self._ended: dict[Path, tuple[int, Row]] = {}
 
-    def find(self, name: str) -> tuple[RunFolder, Lab]:
+    def find(self, name: str) -> tuple[RunFolder, Steered]:
         """The run that is named, by its whole name (a path from a browser names nothing else), and its lab.
 
         Raises:
@@ -47,25 +48,31 @@ class Listing:
         """Each run's `name`, `outcome` and `reason`, the newest first; one that cannot be read says so and hides no other."""
         return sorted((self._row(folder, lab) for folder, lab in self._folders()), key=lambda row: row["name"], reverse=True)
 
-    def _folders(self) -> Iterator[tuple[Path, Lab]]:
+    def _folders(self) -> Iterator[tuple[Path, Steered]]:
+        seen = set()
         for shelf in self._shelves:
             for plan in shelf.runs.glob("*/plan.json"):
+                seen.add(plan.parent.resolve())
                 yield plan.parent, shelf.lab
+        for lab in {shelf.lab for shelf in self._shelves}:
+            # a rollout on this lab may have been begun elsewhere: in another folder, or on another machine
+            with suppress(LabError):
+                if (run := lab.standing().run) and run not in seen:
+                    yield run, lab
 
-    def _row(self, path: Path, lab: Lab) -> Row:
+    def _row(self, path: Path, lab: Steered) -> Row:
         try:
             stamp = (path / "events.jsonl").stat().st_mtime_ns
             known = self._ended.get(path)
             if known and known[0] == stamp:
                 return known[1]
             folder = RunFolder.open(path)
-            events = folder.events()
-            state = state_of(folder, lab, events)
+            found = stand(folder, lab)
         except (LabError, OSError) as error:
             return {"name": path.name, "outcome": "not readable", "reason": str(error)}
-        end = over(events)
+        end = over(found.events)
         if end is None:
-            return {"name": path.name, "outcome": str(state), "reason": ""}
+            return {"name": path.name, "outcome": str(found.state), "reason": found.elsewhere}
         row = {"name": path.name, "outcome": str(end.outcome), "reason": end.reason}
         self._ended[path] = (stamp, row)
         return row

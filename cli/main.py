@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from cli import compare, doctor, lab, load, model, pages, predict, recovery, render, reports, rollout, serve, serving, steering
+from cli.common_options import Where, with_common
 from cli.settings import settings
 from strategies.errors import LabError
 
@@ -47,7 +48,9 @@ app.command()(doctor.doctor)
 
 
 @app.command("dashboard")
+@with_common
 def show_dashboard(
+    where: Where,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The page's loopback port; 0 for a free one.")] = 0,
     comparison: Annotated[Path, typer.Option(help="The folder of the comparison whose table and runs are shown, too.")] = Path(
         "comparison"
@@ -56,7 +59,7 @@ def show_dashboard(
     """Show the runs in a browser, and a rollout while it runs; Ctrl-C ends it."""
     from cli.dashboard import serve
 
-    serve(port, comparison)
+    serve(port, comparison, where)
 
 
 def main() -> None:

@@ -37,6 +37,7 @@ class Seen:
     Attributes:
         phases: the names of the phases and when each began, epoch seconds.
         doing: the step under way.
+        doing_since: when it began, epoch seconds.
         weight: the intended share of the slot that is not stable, whole percents.
         since: since when the shares are those of now, epoch seconds.
         stable: the slot that is stable; None while it is the one from the start.
@@ -46,6 +47,7 @@ class Seen:
 
     phases: list[tuple[str, float]] = field(default_factory=list)
     doing: str = ""
+    doing_since: float = 0.0
     weight: int = 0
     since: float = 0.0
     stable: Slot | None = None
@@ -55,8 +57,8 @@ class Seen:
     def take(self, event: AnyEvent, plan: Plan | None) -> None:
         """What one more event of a run with that plan tells."""
         match event:
-            case StepStarted(title=title):
-                self.doing = title
+            case StepStarted(at=at, title=title):
+                self.doing, self.doing_since = title, at.timestamp()
             case StepEnded(index=index, way_back=False) if plan and isinstance(step := plan.steps[index], Promote):
                 self.stable, self.weight = step.slot, 0
             case PhaseStarted(at=at, name=name, weight=weight):

@@ -6,7 +6,7 @@ from pathlib import Path
 from impact.rundir import RunFolder
 from impact.timeline import ended
 from platforms.kubernetes.record import Record, Recorded
-from strategies.events import Looked, Outcome
+from strategies.events import Looked, Noted, Outcome
 
 
 class RecordedRuns:
@@ -50,6 +50,8 @@ class RecordedRuns:
             folder = RunFolder.open(self._runs / recorded.run.id)
         else:
             folder = RunFolder.create(self._runs, recorded.run)
+            elsewhere = f"what its users met is in the users' log, which is on {machine} in {path} and not here"
+            folder.write(Noted(at=recorded.run.started, text=elsewhere))
         here = [event for event in folder.events() if not isinstance(event, Looked)]
         for event in recorded.events:
             # somebody went on with it elsewhere

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
-from impact import distributions
+from impact import difference, distributions
 from impact.drawing import PAINT, STYLE, legend, svg
 from impact.measures import percentile
 from impact.parties import Parties
@@ -154,16 +154,15 @@ class Plots:
 
     def _difference(self, looks: Sequence[Looked]) -> str:
         """How much more often the candidate was right than stable, with the interval that it lies in, in points."""
-        names = ("difference", "difference, at least", "difference, at most")
-        found = [(look.at.timestamp() - self._zero, *(look.judgement.facts.get(name) for name in names)) for look in looks]
-        points = [values for values in found if all(isinstance(value, float) for value in values)]
+        found = [(look.at.timestamp() - self._zero, difference.found(look.judgement)) for look in looks]
+        points = [(at, *one) for at, one in found if one]
         if not points:
             return ""
         figure, (axes,) = self._figure("verdict", ["points"])
-        at, difference, least, most = np.array(points, dtype=float).T * [[1], [100], [100], [100]]
+        at, middle, least, most = np.array(points, dtype=float).T
         color = PAINT[self._parties.new.slot]
         axes.fill_between(at, least, most, color=color, alpha=0.2, linewidth=0, label="where it may lie")
-        axes.plot(at, difference, color=color, linewidth=1.6, marker=".", markersize=5, label="difference")
+        axes.plot(at, middle, color=color, linewidth=1.6, marker=".", markersize=5, label="difference")
         axes.axhline(0, color=PAINT["ink"], linewidth=1, label="no difference")
         legend(axes)
         return svg(figure)

@@ -28,11 +28,13 @@ class Live(NamedTuple):
         token: proves that a command comes from a page that we served.
         commands: what may be asked for, with what comes of it; none once the run has ended.
         nonce: what a script must carry that may run on the page.
+        headline: what is tried and where it is, while the run has not ended.
     """
 
     token: str
     commands: Mapping[str, str]
     nonce: str
+    headline: str
 
 
 class Known(NamedTuple):
@@ -65,7 +67,7 @@ def render(folder: RunFolder, live: Live | None = None) -> str:
     return page.render(
         live=live,
         summary=summary,
-        headline=wording.headline(summary),
+        headline=(live and live.headline) or wording.headline(summary),
         # what is under way is told above the report
         story=story(summary)[: -1 if live and live.commands else None],
         account=wording.account(summary),

@@ -3,6 +3,7 @@
 from impact.figures import PhaseFigures, RoleFigures
 from impact.summary import Summary
 from strategies.events import Outcome
+from strategies.run import Run
 
 UNKNOWN = "–"
 
@@ -20,15 +21,19 @@ OUTCOMES = {
 def headline(summary: Summary) -> str:
     """What was tried and how it ended."""
     code = "" if summary.exit_code is None else f" (exit code {summary.exit_code})"
-    versions = summary.from_version if summary.from_version == summary.to_version else f"{summary.from_version} → {summary.to_version}"
-    return f"{summary.strategy} {versions}: {OUTCOMES[summary.outcome]}{code}"
+    return f"{_tried(summary.strategy, summary.from_version, summary.to_version)}: {OUTCOMES[summary.outcome]}{code}"
+
+
+def tried(run: Run) -> str:
+    """What is tried, of a run that may not have ended."""
+    return _tried(run.plan.strategy, run.from_version, run.to_version)
 
 
 def account(summary: Summary) -> list[str]:
     """What it cost the users, in sentences with numbers."""
     totals = summary.totals
     if not totals.requests:
-        return ["No user sent a request, so nothing can be said about users.", *_machine(summary)]
+        return ["No request of a user is known here, so nothing can be said about users.", *_machine(summary)]
     unattributed = f", {totals.unattributed} of them charged to no version" if totals.unattributed else ""
     slow = "" if totals.slow is None else f", {share(totals.slow, totals.requests)} took longer than {duration(summary.objective_seconds)}"
     return [
@@ -116,6 +121,10 @@ def duration(seconds: float | None) -> str:
     if seconds < 1:
         return f"{milliseconds(seconds * 1000)} ms"
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _tried(strategy: str, before: str, after: str) -> str:
+    return f"{strategy} {before}" if before == after else f"{strategy} {before} → {after}"
 
 
 def _while(summary: Summary) -> str:

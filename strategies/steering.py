@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Protocol
 
+from strategies.events import AnyEvent, Noted, StepStarted
+
 
 class Command(StrEnum):
     """A word from another terminal."""
@@ -22,6 +24,26 @@ class Command(StrEnum):
 
 NOBODY = "no rollout is under way, so there is nothing to steer; `labctl status` shows what runs"
 """What a word for nobody is answered with."""
+
+
+ASKED = "a person asked to "
+"""What a word is written down as once it is heard, before the word itself."""
+
+
+def paused(events: Iterable[AnyEvent]) -> bool:
+    """Whether a run with these events stands still because a person asked for it."""
+    still, begun = False, set[int]()
+    for event in events:
+        match event:
+            case Noted(text=text) if text.startswith(ASKED) and text.removeprefix(ASKED) in set(Command):
+                still = text.removeprefix(ASKED) == Command.PAUSE
+            # whoever takes a run up again knows of no word to the one before; no way back is paused
+            case StepStarted(index=index, way_back=way_back):
+                still = still and not way_back and index not in begun
+                begun.add(index)
+            case _:
+                pass
+    return still
 
 
 def known(words: Iterable[str]) -> tuple[Command, ...]:
@@ -68,7 +90,7 @@ class Steering:
     def hear(self) -> None:
         """Take in what was asked since the last time."""
         for command in self._control.take():
-            self._note(f"a person asked to {command}")
+            self._note(f"{ASKED}{command}")
             match command:
                 case Command.PAUSE:
                     self.paused = True

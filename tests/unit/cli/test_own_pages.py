@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,17 @@ import msgspec
 import pytest
 import uvicorn
 
+from cli.common_options import Where
 from cli.dashboard import Pages
 from cli.lock import exclusive
 from cli.settings import Settings
 from impact.rundir import RunFolder
 from platforms.ports import free_ports
+from strategies.events import Looked, Noted, StepStarted
 from tests.unit.impact.recorded_run import Recorder, a_run, carried_out, record
 from tests.unit.impact.test_comparison import table
+from tests.unit.impact.test_report import an_experiment
+from tests.waiting import wait_for
 
 TOKEN = "only-our-pages-know-it"
 
@@ -32,7 +37,7 @@ def places(tmp_path: Path) -> Settings:
 def browser(places: Settings, tmp_path: Path) -> Iterator[httpx.Client]:
     """A client of the server, as it runs."""
     (port,) = free_ports(1)
-    app = Pages(places, tmp_path / "comparison", TOKEN).app()
+    app = Pages(places, tmp_path / "comparison", TOKEN, Where()).app()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -60,25 +65,52 @@ def test_a_run_is_under_way_while_somebody_holds_the_lab_and_left_behind_afterwa
     folder = record(places.runs, half_way())
     with exclusive(places.home, "labctl rollout canary"):
         alive = sight(browser, folder)
-        folder.control.write_text("pause\n")
+        folder.write(Noted(at=folder.events()[-1].at, text="a person asked to pause"))
         paused = sight(browser, folder)
         page = browser.get(f"/runs/{folder.path.name}").text
+    wait_for(lambda: sight(browser, folder)["state"] == "left behind", "it is not seen that nobody holds the lab any more", 10)
     dead = sight(browser, folder)
 
     assert alive["state"] == "under way"
     assert "candidate (green)" in alive["html"]
     assert paused["state"] == "paused"
     assert f'"{TOKEN}"' in page
-    assert dead["state"] == "left behind"
     assert "`labctl resume` goes on with it" in dead["html"]
     assert "left behind" in browser.get("/").text
+
+
+def test_the_headline_says_which_step_it_is_in_and_since_when(browser: httpx.Client, places: Settings) -> None:
+    folder = record(places.runs, half_way())
+    step = next(event for event in reversed(folder.events()) if isinstance(event, StepStarted))
+    said = f"canary v1 → v2, under way in “{step.title}”, which began at {step.at:%H:%M:%S} UTC"
+    with exclusive(places.home, "labctl rollout canary"):
+        assert sight(browser, folder)["headline"] == said
+        page = browser.get(f"/runs/{folder.path.name}").text
+
+    assert f"<h1>{said}</h1>" in page
+    assert f"<title>{said}</title>" in page
+
+
+def test_an_experiment_has_its_interval_drawn_and_told_while_it_runs(browser: httpx.Client, places: Settings) -> None:
+    recorder = an_experiment()
+    looks = [number for number, event in enumerate(recorder.events) if isinstance(event, Looked)]
+    for known, last in ((False, looks[0]), (True, looks[3])):
+        recorder.events = an_experiment().events[: last + 1]
+        folder = record(places.runs / str(known), recorder)
+        folder.path.rename(places.runs / folder.path.name)
+        with exclusive(places.home, "labctl rollout ab-test"):
+            html = sight(browser, RunFolder.open(places.runs / folder.path.name))["html"]
+        shutil.rmtree(places.runs / folder.path.name)
+        # nothing is found before both groups have a user
+        assert ("between -50.0 and -10.0" in html) is known
+        assert ('<rect x="0.00" width="40.00"' in html) is known
 
 
 def test_a_run_that_has_ended_has_no_buttons_and_no_token(browser: httpx.Client, places: Settings) -> None:
     folder = record(places.runs, carried_out(a_run()))
     page = browser.get(f"/runs/{folder.path.name}").text
 
-    assert sight(browser, folder) == {"state": "ended", "html": ""}
+    assert sight(browser, folder) == {"state": "ended", "headline": "canary v1 → v2, ended", "html": ""}
     assert "<button" not in page
     assert TOKEN not in page
     assert "promoted" in browser.get("/").text

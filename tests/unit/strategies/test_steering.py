@@ -8,12 +8,12 @@ import pytest
 
 from strategies.blue_green import BlueGreenOptions, blue_green
 from strategies.errors import TakenOver
-from strategies.events import Ended, Looked, Noted, Outcome, PhaseStarted
+from strategies.events import Ended, Looked, Noted, Outcome, PhaseStarted, StepStarted
 from strategies.judgement import Verdict
 from strategies.plan import Subject
-from strategies.steering import Command
+from strategies.steering import Command, paused
 from strategies.traffic import Slot, Traffic
-from tests.fakes import Fault
+from tests.fakes import Fault, Killed
 from tests.unit.strategies.rollout import OPTIONS, Kill, Rollout, require_rolled_back
 
 MANUAL = msgspec.structs.replace(OPTIONS, manual=True)
@@ -179,3 +179,34 @@ def test_a_rollout_that_was_taken_over_ends_at_once_and_leaves_the_way_back_to_i
     assert ended.left == "what is the other's to do by now"
     taken = next(event.at for event in rollout.journal.events if isinstance(event, PhaseStarted) and event.name == "10 %")
     assert (ended.at - taken).total_seconds() < 2
+
+
+def test_a_run_is_paused_from_the_word_that_was_heard_to_the_one_that_ends_it() -> None:
+    rollout = Rollout(MANUAL)
+    says(rollout, Command.PAUSE, in_phase="gate", after=3)
+    says(rollout, Command.RESUME, in_phase="gate", after=20)
+    says(rollout, Command.PROMOTE, in_phase="gate", after=30)
+
+    assert rollout.run().outcome is Outcome.PROMOTED
+
+    events = rollout.journal.events
+    words = [number for number, event in enumerate(events) if isinstance(event, Noted) and "asked to" in event.text]
+    assert [paused(events[: number + 1]) for number in words[:3]] == [True, False, False]
+    assert paused(events[: words[1]])
+    # the text of a note is anybody's
+    assert not paused([Noted(at=events[0].at, text="a person asked to dance")])
+
+
+@pytest.mark.parametrize("way_back", [True, False])
+def test_no_pause_outlives_its_labctl_or_the_way_forward(way_back: bool) -> None:
+    rollout = Rollout(MANUAL)
+    says(rollout, Command.PAUSE, in_phase="gate", after=3)
+    rollout.clock.kill_at = 400
+    with pytest.raises(Killed):
+        rollout.run()
+    events = rollout.journal.events
+    step = next(event for event in reversed(events) if isinstance(event, StepStarted))
+
+    assert paused(events)
+    # the same step again by another labctl, or the first one of the way back
+    assert not paused([*events, msgspec.structs.replace(step, way_back=way_back)])
