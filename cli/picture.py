@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from impact.difference import Difference, found
 from impact.measures import latency_percentile_ms, sent_since
 from impact.sides import Sides
 from impact.userlog import Request
@@ -115,6 +116,8 @@ def picture(run: Run, seen: Seen, requests: Sequence[Request], *, now: float, wi
         parts.append(Text(share(run, seen, requests, now)))
     if seen.judgement:
         parts.append(Text(f"{seen.judgement.verdict} {seen.judgement.reason}", style="bold"))
+        if difference := found(seen.judgement):
+            parts.append(Text(interval(difference)))
         parts += [Text(" ".join(line.split()) if narrow else line) for line in verdicts(seen)]
     title = Text(f"{run.plan.strategy} {run.from_version} → {run.to_version}, {max(0.0, now - run.started.timestamp()):.0f} s")
     return Panel(Group(*parts), title=title, width=min(WIDEST, width))
@@ -156,6 +159,18 @@ def verdicts(seen: Seen) -> list[str]:
             f"   {metric.candidate.bad}/{metric.candidate.n} vs {metric.stable.bad}/{metric.stable.n}, needs {metric.needed}"
         )
     return lines
+
+
+def interval(difference: Difference) -> str:
+    """Where an experiment's difference may lie, in points, as a bar around zero: to the right the candidate is better."""
+
+    def place(points: float) -> int:
+        return min(BAR - 1, int((points / difference.span + 1) / 2 * BAR))
+
+    least, middle, most = place(difference.least), place(difference.middle), place(difference.most)
+    marks = {place(0): "|", middle: "█"}
+    bar = "".join(marks.get(at, "▒" if least <= at <= most else "·") for at in range(BAR))
+    return f"difference  [{bar}] {difference.middle:+.1f} points ({difference.least:+.1f} to {difference.most:+.1f})"
 
 
 def sparkline(values: Sequence[float], most: float) -> str:

@@ -94,9 +94,9 @@ class ClusterLab:
         finally:
             verbs.close()
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
+    def start(self, *command: str, **options: Any) -> subprocess.Popen[str]:
         """Start `labctl` and return; its lines come on stderr."""
-        return subprocess.Popen([*self._labctl, *command], env=self.environment, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen([*self._labctl, *command], env=self.environment, stderr=subprocess.PIPE, text=True, **options)
 
     def labctl(self, *command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run `labctl` to its end, which must be `code`."""

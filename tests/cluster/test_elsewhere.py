@@ -1,12 +1,15 @@
 """A rollout on a cluster, seen and steered from another machine: other host name, other folders, same cluster."""
 
 import json
+import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
@@ -51,6 +54,44 @@ def canary(lab: ClusterLab) -> Iterator[tuple["subprocess.Popen[str]", Callable[
         rollout.communicate()
 
 
+@contextmanager
+def dashboard(lab: ClusterLab) -> Iterator[httpx.Client]:
+    """Somebody who looks at the pages of `labctl dashboard`."""
+    server = lab.start("dashboard", "--platform", "kind", stdout=subprocess.PIPE)
+    try:
+        assert server.stdout is not None
+        # it says where it will answer, and then begins to
+        again = httpx.HTTPTransport(retries=20)
+        with httpx.Client(base_url=server.stdout.readline().strip(), trust_env=False, timeout=2 * MINUTES, transport=again) as page:
+            yield page
+    finally:
+        server.terminate()
+        server.communicate(timeout=MINUTES)
+
+
+def press(page: httpx.Client, name: str, button: str) -> str:
+    """Do what a button on a run's page does; what is said of it."""
+    (token,) = re.findall(r'"x-lab-token": "([^"]+)"', page.get(f"/runs/{name}").text)
+    return page.post(f"/runs/{name}/{button}", headers={"x-lab-token": token}).text
+
+
+def wait_for_sight(page: httpx.Client, name: str, state: str) -> str:
+    """Follow what is pushed to a run's page until the run stands so; what the page shows of it then."""
+    deadline = time.monotonic() + MINUTES
+    with page.stream("GET", f"/runs/{name}/changes") as notices:
+        for line in notices.iter_lines():
+            found = json.loads(line.removeprefix("data: ")) if line.startswith("data: {") else {}
+            if found.get("state") == state:
+                return str(found["html"])
+            assert time.monotonic() < deadline, f"it is not {state}: {found}"
+    raise AssertionError(f"it ended before it was {state}")
+
+
+def not_over(plan: Path) -> bool:
+    """Whether a run's record has no end."""
+    return '"type":"Ended"' not in (plan.parent / "events.jsonl").read_text()
+
+
 def test_it_is_followed_paused_and_promoted(up: ClusterLab, elsewhere: ClusterLab) -> None:
     """Each word is answered at once, and has its effect within two seconds; the watcher ends with the rollout's exit code."""
     with canary(up) as (rollout, events):
@@ -80,15 +121,27 @@ def test_it_is_followed_paused_and_promoted(up: ClusterLab, elsewhere: ClusterLa
         assert told.count("\n") == 1
 
 
-def test_it_is_ended_and_its_own_machine_hears_who_did_it(up: ClusterLab, elsewhere: ClusterLab) -> None:
-    with canary(up) as (rollout, _):
-        summary: Json = json.loads(elsewhere.labctl("abort", "--json").stdout)
-        _, said = rollout.communicate(timeout=MINUTES)
+def test_it_is_watched_paused_and_ended_on_a_page_there_and_its_own_machine_hears_who_did_it(up: ClusterLab, elsewhere: ClusterLab) -> None:
+    with canary(up) as (rollout, events), dashboard(elsewhere) as page:
+        (name,) = (path.parent.name for path in Path(up.environment["LAB_RUNS"]).glob("*/plan.json") if not_over(path))
+        wait_for(lambda: f"/runs/{name}" in page.get("/").text, "the page does not list it")
+        html = wait_for_sight(page, name, "under way")
+        assert "another machine, as labctl rollout canary" in html
+        assert "no request of a user is known here" in html
+        for word, state in (("pause", "paused"), ("resume", "under way")):
+            assert press(page, name, word) == f"asked to {word}"
+            wait_for(lambda: f"a person asked to {word}" in events(), f"{word} has no effect", 5 * SECONDS)  # noqa: B023
+            wait_for_sight(page, name, state)
 
-    assert summary["outcome"] == "interrupted"
+        assert press(page, name, "abort") == "it has ended"
+        _, said = rollout.communicate(timeout=MINUTES)
+        assert "interrupted, rolled back" in page.get(f"/runs/{name}").text
+
     assert rollout.returncode == 3
     assert "has taken this rollout over" in said
     assert "on elsewhere" in said
+    summary: Json = json.loads((Path(elsewhere.environment["LAB_RUNS"]) / name / "summary.json").read_text())
+    assert summary["outcome"] == "interrupted"
     found = json.loads(up.labctl("status", "--json").stdout)
     assert (found["holder"], found["left_behind"]) == (None, False)
     assert sorted((slot["version"], slot["percent"]) for slot in found["slots"].values() if slot["version"]) == [("v1", 100)]

@@ -37,6 +37,7 @@ def test_a_rollout_is_watched_paused_and_aborted_on_its_page(labctl: Labctl, tmp
         # pushed by the server: nobody loads the page anew
         browser.wait_for("evidence of harm, of its limit")
         browser.wait_for("served \\d+ % of the intended 50 %")
+        browser.wait_for("under way in “analyse.*”, which began at [0-9:]+ UTC")
         assert _fits(browser, 390)
         browser.screenshot(tmp_path / "page.png")
         assert (tmp_path / "page.png").stat().st_size > 10_000
@@ -72,7 +73,8 @@ def test_the_page_says_so_when_labctl_dies_and_when_its_own_server_does(labctl: 
 
         rollout.kill()
         browser.wait_for("The labctl that carried it out has died")
-        assert browser.evaluate("[...document.querySelectorAll('nav button')].every(b => b.disabled)")
+        # there is nobody to hear a word, but what was left can be ended
+        assert browser.evaluate("[...document.querySelectorAll('nav button:enabled')].map(b => b.innerText).join()") == "abort"
 
         with labctl.started("dashboard") as second:
             assert second.stdout is not None
@@ -80,6 +82,13 @@ def test_the_page_says_so_when_labctl_dies_and_when_its_own_server_does(labctl: 
             browser.wait_for("The labctl that carried it out has died")
             second.kill()
             browser.wait_for("labctl dashboard does not answer, and this is what was seen last")
+
+        browser.open(f"{address}runs/{name}")
+        browser.wait_for("The labctl that carried it out has died")
+        browser.click("abort")
+        browser.click("yes, abort")
+        browser.wait_for("interrupted, rolled back", 120)
+        assert labctl.run("abort").returncode == 2, "something was left of it"
 
 
 def _fits(browser: Browser, width: int) -> bool:

@@ -18,12 +18,14 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from cli.live import Display, Talk
-from cli.picture import Seen, picture, share, sparkline, timeline, verdicts
+from cli.picture import Seen, interval, picture, share, sparkline, timeline, verdicts
+from impact.difference import Difference
 from impact.rundir import RunFolder
 from impact.userlog import Request, UserLog
 from strategies.events import Looked
 from strategies.traffic import Slot
 from tests.unit.impact.recorded_run import START, Recorder, a_run, at, carried_out, record
+from tests.unit.impact.test_report import an_experiment
 
 
 def shown(folder: RunFolder, recorder: Recorder) -> tuple[Display, list[Request]]:
@@ -102,6 +104,16 @@ def test_a_path_reaches_the_top_at_its_limit(tmp_path: Path) -> None:
     assert "█" in failed
     assert "█" not in wrong
     assert sparkline([-1, 0, 5, 10, 20][1:], 10) == "▁▅██"
+
+
+def test_an_experiment_has_its_interval_around_zero(tmp_path: Path) -> None:
+    recorder = an_experiment()
+    looks = [number for number, event in enumerate(recorder.events) if isinstance(event, Looked)]
+    recorder.events = recorder.events[: looks[3] + 1]
+
+    assert interval(Difference(-30.0, -50.0, -10.0)) == "difference  [▒▒▒▒▒▒█▒▒▒▒▒▒··|··············] -30.0 points (-50.0 to -10.0)"
+    assert interval(Difference(0.2, -0.4, 0.8)).count("|") == 1
+    assert any("-30.0 points (-50.0 to -10.0)" in line for line in printed(recorder, tmp_path, 80))
 
 
 def test_phases_have_their_seconds() -> None:
