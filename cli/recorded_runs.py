@@ -1,11 +1,16 @@
 """The run that a cluster knows of, as a folder on this machine: the one that it has here, else one made of what the cluster knows."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 from impact.rundir import RunFolder
 from impact.timeline import ended
 from platforms.kubernetes.record import Record, Recorded
+from strategies.errors import StoreRefused
 from strategies.events import Looked, Noted, Outcome
 
 
@@ -43,6 +48,24 @@ class RecordedRuns:
             self._record.end(generation)
 
     def _folder(self, recorded: Recorded) -> RunFolder:
+        # a page and a terminal that look on at once must not both make the folder, or write down what is new
+        with self._alone():
+            return self._merged(recorded)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        lock = FileLock(self._runs / ".lock")
+        try:
+            self._runs.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except OSError as error:
+            raise StoreRefused(f"{self._runs} cannot be written ({error.strerror}); choose another folder with LAB_RUNS") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _merged(self, recorded: Recorded) -> RunFolder:
         machine, _, path = recorded.folder.partition(":")
         if machine == socket.gethostname() and (Path(path) / "plan.json").exists():
             folder = RunFolder.open(Path(path))
