@@ -34,7 +34,7 @@ class Onlookers:
         self._lab: Lab | None = None
         self._one = threading.Lock()
         self._until = 0.0
-        self._answer: Standing | LabError | None = None
+        self._answer: Standing | LabError = Standing(None, None)
 
     @contextmanager
     def lab(self) -> Iterator[Lab]:
@@ -44,8 +44,7 @@ class Onlookers:
             LabError: it cannot be found.
         """
         with self._one:
-            self._lab = self._lab or self._find()
-            yield self._lab
+            yield self._found()
 
     def standing(self) -> Standing:
         """How it stands with the lab, as of a moment ago at most.
@@ -53,17 +52,14 @@ class Onlookers:
         Raises:
             LabError: it cannot be asked.
         """
-        if time.monotonic() < self._until and self._answer:
-            return _given(self._answer)
-        try:
-            with self.lab() as lab:
-                if time.monotonic() >= self._until:
-                    changing = lab.run()
-                    self._answer = Standing(lab.holder(), changing.path.resolve() if changing else None)
-        except LabError as error:
-            self._answer = error
-        self._until = time.monotonic() + MOMENT
-        return _given(self._answer)
+        with self._one:
+            if time.monotonic() >= self._until:
+                self._answer = self._asked()
+                self._until = time.monotonic() + MOMENT
+            answer = self._answer
+        if isinstance(answer, LabError):
+            raise answer
+        return answer
 
     def now(self, folder: RunFolder) -> RunFolder:
         """The folder of a run with all that the lab knows of it by now.
@@ -74,8 +70,14 @@ class Onlookers:
         with self.lab() as lab:
             return lab.now(folder)
 
+    def _found(self) -> Lab:
+        self._lab = self._lab or self._find()
+        return self._lab
 
-def _given(answer: Standing | LabError | None) -> Standing:
-    if not isinstance(answer, Standing):
-        raise answer or AssertionError("asked before it is given")
-    return answer
+    def _asked(self) -> Standing | LabError:
+        try:
+            lab = self._found()
+            changing = lab.run()
+            return Standing(lab.holder(), changing.path.resolve() if changing else None)
+        except LabError as error:
+            return error
