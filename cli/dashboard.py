@@ -11,6 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -111,7 +112,7 @@ class Pages:
     def _page(self, folder: RunFolder, lab: Steered) -> str:
         began = time.monotonic()
         commands, headline = ({}, "") if over(folder.events()) else (COMMANDS, Following(folder, lab).headline())
-        live = report.Live(self._token, commands, self._nonce, headline)
+        live = report.Live(self._token, commands, self._nonce, headline, datetime.now(UTC))
         try:
             return report.render(folder, live)
         finally:

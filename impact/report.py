@@ -29,12 +29,14 @@ class Live(NamedTuple):
         commands: what may be asked for, with what comes of it; none once the run has ended.
         nonce: what a script must carry that may run on the page.
         headline: what is tried and where it is, while the run has not ended.
+        drawn: when the page is made.
     """
 
     token: str
     commands: Mapping[str, str]
     nonce: str
     headline: str
+    drawn: datetime
 
 
 class Known(NamedTuple):

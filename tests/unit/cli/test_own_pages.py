@@ -89,6 +89,7 @@ def test_the_headline_says_which_step_it_is_in_and_since_when(browser: httpx.Cli
 
     assert f"<h1>{said}</h1>" in page
     assert f"<title>{said}</title>" in page
+    assert re.search(r"What follows is as it stood at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", page)
 
 
 def test_an_experiment_has_its_interval_drawn_and_told_while_it_runs(browser: httpx.Client, places: Settings) -> None:
@@ -102,7 +103,7 @@ def test_an_experiment_has_its_interval_drawn_and_told_while_it_runs(browser: ht
             html = sight(browser, RunFolder.open(places.runs / folder.path.name))["html"]
         shutil.rmtree(places.runs / folder.path.name)
         # nothing is found before both groups have a user
-        assert ("between -50.0 and -10.0" in html) is known
+        assert ("between −50.0 and −10.0" in html) is known
         assert ('<rect x="0.00" width="40.00"' in html) is known
 
 
