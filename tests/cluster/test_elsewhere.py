@@ -1,4 +1,7 @@
-"""A rollout on a cluster, seen and steered from another machine: other host name, other folders, same cluster."""
+"""A rollout on a cluster, seen and steered from another machine: other host name, other folders, same cluster.
+
+Each word must be answered, and have its effect, within the two seconds that are promised (asserted at five times that).
+"""
 
 import json
 import re
@@ -12,19 +15,22 @@ from typing import Any
 import httpx
 import pytest
 
+from strategies.events import AnyEvent
 from tests.cluster.lab import MINUTES, ClusterLab
+from tests.cluster.rollouts import require_one_version
+from tests.e2e.steering import EFFECT_SECONDS, begun, everybody_back, noted, seconds_until
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
 Json = dict[str, Any]
 
-SECONDS = 2.0
-"""Until a word has its effect."""
-# slower than that is nothing but a broken machine: a busy one must not be taken for a bad candidate
+ALLOWED = 5 * EFFECT_SECONDS
+# it stays in its analysis, and later in its hold, until somebody steers it; slower than three seconds is nothing but a broken
+# machine, as a busy one must not be taken for a bad candidate
 CANARY = (
     *("rollout", "canary", "--to", "v2", "--rate", "50", "--weight", "50", "--hold", "10m"),
-    *("--baseline", "1s", "--keep", "1s", "--detect", "1", "--objective-latency", "3s"),
+    *("--baseline", "1s", "--keep", "10m", "--detect", "1", "--objective-latency", "3s"),
 )
 
 
@@ -35,23 +41,59 @@ def elsewhere(up: ClusterLab, tmp_path: Path) -> ClusterLab:
     return up.elsewhere(tmp_path)
 
 
+class Canary:
+    """A canary that goes on for longer than a test lasts, unless somebody steers it: its process, and where it is by now."""
+
+    def __init__(self, lab: ClusterLab) -> None:
+        self._runs = runs(lab)
+        self._before = set(self._runs.glob("*"))
+        self.process = lab.start(*CANARY)
+
+    def reaches(self, step: str) -> None:
+        """Wait until a step whose title begins so has begun."""
+        wait_for(lambda: f'"title":"{step}' in self.events() or self.process.poll() is not None, f"{step} did not begin")
+        assert self.process.poll() is None, self.process.communicate()[1]
+
+    def events(self) -> str:
+        """What its record says by now."""
+        return "".join(path.read_text() for folder in set(self._runs.glob("*")) - self._before for path in folder.glob("events.jsonl"))
+
+
 @contextmanager
-def canary(lab: ClusterLab) -> Iterator[tuple["subprocess.Popen[str]", Callable[[], str]]]:
-    """A canary that is analysed for longer than a test lasts: its process, and what its record says by now."""
-    runs = Path(lab.environment["LAB_RUNS"])
-    before = set(runs.glob("*"))
-    rollout = lab.start(*CANARY)
-
-    def events() -> str:
-        return "".join(path.read_text() for folder in set(runs.glob("*")) - before for path in folder.glob("events.jsonl"))
-
+def canary(lab: ClusterLab) -> Iterator[Canary]:
+    """One that is in its analysis."""
+    live = Canary(lab)
     try:
-        wait_for(lambda: '"title":"analyse' in events() or rollout.poll() is not None, "the analysis did not begin")
-        assert rollout.poll() is None, rollout.communicate()[1]
-        yield rollout, events
+        live.reaches("analyse")
+        yield live
     finally:
-        rollout.kill()
-        rollout.communicate()
+        live.process.kill()
+        live.process.communicate()
+
+
+def runs(lab: ClusterLab) -> Path:
+    """Where a machine keeps its runs."""
+    return Path(lab.environment["LAB_RUNS"])
+
+
+def say(at: ClusterLab, *words: str, effect: Callable[[AnyEvent], bool], seen: Path, told_on_stderr: bool = False) -> str:
+    """Say a word on a machine, and see that answer and effect, an event of the runs in `seen`, come in time; what stdout says.
+
+    One that does the work itself tells on stderr what it does, the others answer on stdout.
+    """
+    process = at.start(*words, stdout=subprocess.PIPE)
+    try:
+        stream = process.stderr if told_on_stderr else process.stdout
+        assert stream is not None
+        answer, effective = seconds_until(seen, stream.readline, effect)
+        out, err = process.communicate(timeout=MINUTES)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0, out + err
+    assert answer <= ALLOWED, f"{words} is answered after {answer:.1f} s"
+    assert effective <= ALLOWED, f"{words} has its effect after {effective:.1f} s"
+    return out
 
 
 @contextmanager
@@ -88,26 +130,24 @@ def wait_for_sight(page: httpx.Client, name: str, state: str) -> str:
 
 
 def test_it_is_followed_paused_and_promoted(up: ClusterLab, elsewhere: ClusterLab) -> None:
-    """Each word is answered at once, and has its effect within two seconds; the watcher ends with the rollout's exit code."""
-    with canary(up) as (rollout, events):
+    """`promote --full` waits for nothing of what follows either; the watcher ends with the rollout's exit code."""
+    with canary(up) as live:
         watcher = elsewhere.start("status", "--watch")
         try:
-            for command, word in (("pause", "pause"), ("resume", "resume"), ("pause", "pause")):
-                said = events().count(f"a person asked to {word}")
-                elsewhere.labctl(command)
-                wait_for(lambda: events().count(f"a person asked to {word}") == said + 1, f"{word} has no effect", 5 * SECONDS)  # noqa: B023
+            for word in ("pause", "resume", "pause"):
+                say(elsewhere, word, effect=noted(word), seen=runs(up))
             found = json.loads(elsewhere.labctl("status", "--json").stdout)
             assert "labctl rollout canary" in found["holder"]
             assert found["left_behind"] is False
 
-            elsewhere.labctl("promote", "--full")
+            say(elsewhere, "promote", "--full", effect=begun("deploy"), seen=runs(up))
 
-            _, said_here = rollout.communicate(timeout=2 * MINUTES)
+            _, said_here = live.process.communicate(timeout=2 * MINUTES)
             _, said_there = watcher.communicate(timeout=MINUTES)
         finally:
             watcher.kill()
             watcher.communicate()
-    assert (rollout.returncode, watcher.returncode) == (0, 0), f"{said_here}\n{said_there}"
+    assert (live.process.returncode, watcher.returncode) == (0, 0), f"{said_here}\n{said_there}"
     assert "promoted: v2 is stable now" in said_there
     assert "a person asked to promote --full" in said_there
     for command in ("pause", "promote", "abort"):
@@ -117,27 +157,52 @@ def test_it_is_followed_paused_and_promoted(up: ClusterLab, elsewhere: ClusterLa
 
 
 def test_it_is_watched_paused_and_ended_on_a_page_there_and_its_own_machine_hears_who_did_it(up: ClusterLab, elsewhere: ClusterLab) -> None:
-    with canary(up) as (rollout, events), dashboard(elsewhere) as page:
+    with canary(up) as live, dashboard(elsewhere) as page:
         # a run's name begins with its time
-        name = max(path.parent.name for path in Path(up.environment["LAB_RUNS"]).glob("*/plan.json"))
+        name = max(path.parent.name for path in runs(up).glob("*/plan.json"))
         wait_for(lambda: f"/runs/{name}" in page.get("/").text, "the page does not list it")
         html = wait_for_sight(page, name, "under way")
         assert "another machine, as labctl rollout canary" in html
         assert "no request of a user is known here" in html
         for word, state in (("pause", "paused"), ("resume", "under way")):
             assert press(page, name, word) == f"asked to {word}"
-            wait_for(lambda: f"a person asked to {word}" in events(), f"{word} has no effect", 5 * SECONDS)  # noqa: B023
+            wait_for(lambda: f"a person asked to {word}" in live.events(), f"{word} has no effect", ALLOWED)  # noqa: B023
             wait_for_sight(page, name, state)
 
         assert press(page, name, "abort") == "it has ended"
-        _, said = rollout.communicate(timeout=MINUTES)
+        _, said = live.process.communicate(timeout=MINUTES)
         assert "interrupted, rolled back" in page.get(f"/runs/{name}").text
 
-    assert rollout.returncode == 3
+    assert live.process.returncode == 3
     assert "has taken this rollout over" in said
     assert "on elsewhere" in said
-    summary: Json = json.loads((Path(elsewhere.environment["LAB_RUNS"]) / name / "summary.json").read_text())
+    summary: Json = json.loads((runs(elsewhere) / name / "summary.json").read_text())
     assert summary["outcome"] == "interrupted"
-    found = json.loads(up.labctl("status", "--json").stdout)
-    assert (found["holder"], found["left_behind"]) == (None, False)
-    assert sorted((slot["version"], slot["percent"]) for slot in found["slots"].values() if slot["version"]) == [("v1", 100)]
+    require_one_version(up, "v1")
+
+
+def test_it_goes_on_at_once_and_is_undone_while_the_old_version_is_kept(up: ClusterLab, elsewhere: ClusterLab) -> None:
+    with canary(up) as live:
+        refused = elsewhere.labctl("undo", code=2).stderr
+        say(elsewhere, "promote", effect=begun("deploy"), seen=runs(up))
+        live.reaches("hold")
+        say(elsewhere, "undo", effect=everybody_back, seen=runs(up))
+        _, said = live.process.communicate(timeout=2 * MINUTES)
+
+    assert "has promoted nothing yet, so there is nothing to undo" in refused.replace("\n", " ")
+    assert live.process.returncode == 130, said
+    require_one_version(up, "v1")
+
+
+def test_it_is_ended_and_its_own_machine_hears_who_did_it(up: ClusterLab, elsewhere: ClusterLab) -> None:
+    with canary(up) as live:
+        # who ends it is who writes from there on
+        ended = say(elsewhere, "abort", "--json", effect=everybody_back, seen=runs(elsewhere), told_on_stderr=True)
+        _, said = live.process.communicate(timeout=MINUTES)
+
+    summary: Json = json.loads(ended)
+    assert summary["outcome"] == "interrupted"
+    assert live.process.returncode == 3
+    assert "has taken this rollout over" in said
+    assert "on elsewhere" in said
+    require_one_version(up, "v1")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -56,7 +57,7 @@ def steered(labctl: Labctl) -> dict[str, Took]:
     with labctl.started(*rollout) as second:
         labctl.wait_for_step("analyse", PATIENCE)
         with labctl.started(*rollout, "--supersede") as third:
-            found["--supersede"] = Took(*seconds_until(labctl, third.stderr.readline, everybody_back))  # type: ignore[union-attr]  # a pipe
+            found["--supersede"] = Took(*seconds_until(labctl.runs, third.stderr.readline, everybody_back))  # type: ignore[union-attr]  # a pipe
             labctl.wait_for_step("analyse", PATIENCE)
             found["abort"] = say(labctl, "abort", effect=everybody_back, told_on_stderr=True)
             third.communicate(timeout=PATIENCE)
@@ -70,29 +71,29 @@ def say(labctl: Labctl, *words: str, effect: Callable[[AnyEvent], bool] | None =
     with labctl.started(*words) as process:
         stream = process.stderr if told_on_stderr else process.stdout
         assert stream is not None
-        took = seconds_until(labctl, stream.readline, effect)
+        took = seconds_until(labctl.runs, stream.readline, effect)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + err
     return Took(*took)
 
 
-def seconds_until(labctl: Labctl, read_line: Callable[[], str], effect: Callable[[AnyEvent], bool] | None) -> tuple[float, float]:
-    """Seconds from now to the first line, and to the first event of any run that is an `effect`; without one, to the line again."""
+def seconds_until(runs: Path, read_line: Callable[[], str], effect: Callable[[AnyEvent], bool] | None) -> tuple[float, float]:
+    """Seconds from now to the first line, and to the first event of a run in `runs` that is an `effect`; without one, to the line again."""
     since, began = datetime.now(UTC), time.monotonic()
     assert read_line().strip()
     answer = time.monotonic() - began
     if effect is None:
         return answer, answer
     deadline = began + PATIENCE
-    while not (at := [event.at for event in events_since(labctl, since) if effect(event)]):
+    while not (at := [event.at for event in events_since(runs, since) if effect(event)]):
         assert time.monotonic() < deadline, "it had no effect"
         time.sleep(0.02)
     return answer, (min(at) - since).total_seconds()
 
 
-def events_since(labctl: Labctl, since: datetime) -> list[AnyEvent]:
-    """What all runs wrote down since then."""
-    lines = [line for path in labctl.runs.glob("*/events.jsonl") for line in path.read_bytes().split(b"\n")[:-1]]
+def events_since(runs: Path, since: datetime) -> list[AnyEvent]:
+    """What all runs in that folder wrote down since then."""
+    lines = [line for path in runs.glob("*/events.jsonl") for line in path.read_bytes().split(b"\n")[:-1]]
     return [event for event in (msgspec.json.decode(line, type=AnyEvent) for line in lines) if event.at >= since]
 
 
