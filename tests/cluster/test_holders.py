@@ -103,3 +103,22 @@ def test_one_that_slept_longer_than_its_lease_writes_nothing_over_who_went_on(
 
         require_nothing_written(elsewhere, live, written(elsewhere))
     require_one_version(up, versions[1])
+
+
+@pytest.mark.everything
+def test_one_that_sleeps_is_superseded_at_once_and_writes_nothing_over_its_successor(
+    up: ClusterLab, elsewhere: ClusterLab, versions: tuple[str, str]
+) -> None:
+    """Its lease has not run out; who says --supersede does not wait for that."""
+    with rollout(up, "--to", versions[1]) as live:
+        live.reaches("analyse")
+        live.process.send_signal(signal.SIGSTOP)
+        done = elsewhere.labctl("rollout", "canary", *QUICK, "--to", versions[1], "--supersede", "--json")
+        assert json.loads(done.stdout)["outcome"] == "promoted"
+        said = " ".join(done.stderr.split())
+        assert f"(pid {live.process.pid} on " in said
+        assert "cannot be asked from here; what it does is taken over" in said
+        require_one_version(elsewhere, versions[1])
+
+        require_nothing_written(elsewhere, live, written(elsewhere))
+    require_one_version(up, versions[1])
