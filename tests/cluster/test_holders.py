@@ -13,6 +13,10 @@ from tests.waiting import wait_for
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
 LONG = (*QUICK, "--hold", "120s")
+FEW_USERS = ("--rate", "20")
+"""For one that is stopped: its users go on, and beside those of its successor they must not be more than the machine can serve."""
+SUCCESSOR = ("rollout", "canary", *QUICK, "--rate", "60", "--hold", "15s", "--detect", "40", "--objective-latency", "5s")
+"""What it judges matters little here: two rollouts' users on a machine that others use must not be taken for a slow candidate."""
 
 
 @pytest.fixture
@@ -89,14 +93,14 @@ def test_one_that_slept_longer_than_its_lease_writes_nothing_over_who_went_on(
     up: ClusterLab, elsewhere: ClusterLab, versions: tuple[str, str], command: str
 ) -> None:
     """Nobody had to take it over by force: after a minute without a word from it, its rollout counts as left behind."""
-    with rollout(up, "--to", versions[1]) as live:
+    with rollout(up, "--to", versions[1], *(FEW_USERS if command == "rollout" else ())) as live:
         live.reaches("analyse")
         live.process.send_signal(signal.SIGSTOP)
         refused = elsewhere.labctl("rollout", "canary", *QUICK, "--to", versions[1], code=3)
         assert f"(pid {live.process.pid} on " in refused.stderr
         wait_for(lambda: status(elsewhere)["holder"] is None, "its lease does not run out")
 
-        arguments = ("resume",) if command == "resume" else ("rollout", "canary", *QUICK, "--to", versions[1])
+        arguments = ("resume",) if command == "resume" else (*SUCCESSOR, "--to", versions[1])
         summary = json.loads(elsewhere.labctl(*arguments, "--json").stdout)
         assert summary["outcome"] == "promoted"
         require_one_version(elsewhere, versions[1])
@@ -110,10 +114,10 @@ def test_one_that_sleeps_is_superseded_at_once_and_writes_nothing_over_its_succe
     up: ClusterLab, elsewhere: ClusterLab, versions: tuple[str, str]
 ) -> None:
     """Its lease has not run out; who says --supersede does not wait for that."""
-    with rollout(up, "--to", versions[1]) as live:
+    with rollout(up, "--to", versions[1], *FEW_USERS) as live:
         live.reaches("analyse")
         live.process.send_signal(signal.SIGSTOP)
-        done = elsewhere.labctl("rollout", "canary", *QUICK, "--to", versions[1], "--supersede", "--json")
+        done = elsewhere.labctl(*SUCCESSOR, "--to", versions[1], "--supersede", "--json")
         assert json.loads(done.stdout)["outcome"] == "promoted"
         said = " ".join(done.stderr.split())
         assert f"(pid {live.process.pid} on " in said
