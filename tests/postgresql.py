@@ -21,7 +21,7 @@ def program(name: str) -> str | None:
 
 
 class Server:
-    """Run by `running`; `stop` and `start` are for tests of what happens while it is away."""
+    """Run by `running`; `stop`, `start` and `away` are for tests of what happens without it."""
 
     def __init__(self, folder: Path, user: str | None) -> None:
         self._folder = folder
@@ -67,6 +67,15 @@ class Server:
             self._process.send_signal(3)
             self._process.wait(DEADLINE)
             self._process = None
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody answers while the block lasts; whoever was connected is so no more. Afterwards everything is there again."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
 
 
 @contextmanager
