@@ -21,7 +21,7 @@ def program(name: str) -> str | None:
 
 
 class Server:
-    """Run by `running`; `stop`, `start` and `away` are for tests of what happens without it."""
+    """Run by `running`; `away` is for tests of what happens without it."""
 
     def __init__(self, folder: Path, user: str | None) -> None:
         self._folder = folder
