@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 
 DEADLINE = 60.0
@@ -76,6 +77,20 @@ class Server:
             yield
         finally:
             self.start()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Nobody is answered while the block lasts, and nobody is told so."""
+        assert self._process
+        one = psutil.Process(self._process.pid)
+        everybody = [one, *one.children(recursive=True)]
+        for process in everybody:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in everybody:
+                process.resume()
 
 
 @contextmanager

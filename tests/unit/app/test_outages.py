@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from app.batch import STOPPED
 from app.errors import DatabaseFailed
 from app.predictions.database import asking, open_database
 from app.stores.opening import open_store
@@ -101,6 +102,28 @@ def test_a_database_that_is_killed_is_a_sentence_and_goes_on_once_it_is_back(
         assert "check that it is up" in run(store, url, many, code=3)
     # as it was named, and not as it is called inside
     assert sentence.startswith(f"the database {url} failed (")
+    before, different = counted(url)
+    assert 0 < before == different < TOTAL
+
+    assert f"{before} of them before" in run(store, url, many)
+
+    assert counted(url) == (TOTAL, TOTAL)
+
+
+@pytest.mark.cluster
+def test_a_second_ctrl_c_ends_a_batch_whose_database_hangs_and_no_row_is_lost(
+    store: Path, postgresql_server: postgresql.Server, many: Path
+) -> None:
+    url = postgresql_server.new_database()
+    with begun(store, url, many) as process:
+        with postgresql_server.hanging():
+
+            def ended() -> bool:
+                process.send_signal(signal.SIGINT)
+                return process.poll() is not None
+
+            wait_for(ended, "an end of the batch")
+        assert process.returncode in {-signal.SIGINT, STOPPED}
     before, different = counted(url)
     assert 0 < before == different < TOTAL
 
