@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, redirect_stderr, redirect_stdout
@@ -260,6 +261,14 @@ def test_the_next_time_is_the_first_after_now_in_utc() -> None:
 
     assert Schedule("0 * * * *").next(now) == datetime(2026, 11, 27, 11, tzinfo=UTC)
     assert Schedule("0 * * * *").next(datetime(2026, 11, 27, 11, tzinfo=UTC)) == datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+def test_a_schedule_that_was_told_to_stop_promises_no_next_run() -> None:
+    stop, said = threading.Event(), io.StringIO()
+    stop.set()
+
+    assert not Schedule("0 * * * *").wait(stop, said)
+    assert said.getvalue() == ""
 
 
 def test_pages_hold_every_prediction_once_and_filters_choose(store: Path, url: str, holdout: Path, client: ClientFactory) -> None:
