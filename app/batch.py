@@ -126,8 +126,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.chunk < 1:
         parser.error("--chunk must be at least 1")
     stop = threading.Event()
+
+    def asked(signum: int, _frame: object) -> None:
+        stop.set()
+        # a database that hangs lets nobody look at `stop`: who asks again ends it at once, by which no row is lost either
+        signal.signal(signum, signal.SIG_DFL)
+
     for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: stop.set())
+        signal.signal(signum, asked)
     try:
         schedule = Schedule(options.schedule) if options.schedule else None
     except AppError as exc:

@@ -50,6 +50,8 @@ def read_card(store: Path, version: str) -> ModelCard:
     try:
         content = path.read_bytes()
     except FileNotFoundError as exc:
+        if not store.is_dir():
+            raise StoreRefused(f"there is no model store at {store}: `labctl model train` makes one, or name another") from exc
         held = ", ".join(versions(store)) or "nothing"
         raise StoreRefused(f"the store {store} has no version {version} (it holds {held}): train it, or name another") from exc
     except OSError as exc:

@@ -4,9 +4,10 @@ import difflib
 from collections.abc import Callable
 from pathlib import Path
 
-from handbook import charts, commands, failures, measured, metrics, plans, schema, settings
+from handbook import charts, commands, failures, measured, metrics, plans, schema, serving_tables, settings
 
 DOCS = Path(__file__).parents[1] / "docs"
+README = DOCS.parent / "README.md"
 REFERENCE: dict[str, Callable[[], str]] = {
     "reference/commands.md": commands.reference,
     "reference/errors.md": failures.reference,
@@ -18,10 +19,12 @@ REFERENCE: dict[str, Callable[[], str]] = {
 
 
 def texts() -> dict[Path, str]:
-    """Every generated file of docs/ with its text."""
+    """Every file that is generated, or has a generated section, with its text."""
+    figures = DOCS / "measured"
     made = {DOCS / name: text() for name, text in REFERENCE.items()}
-    included = measured.tables(DOCS / "measured") | plans.lists()
-    return made | {DOCS / "measured" / name: text for name, text in included.items()}
+    included = measured.tables(figures) | plans.lists() | {"serving.md": serving_tables.page(figures)}
+    readme = {README: serving_tables.readme(README.read_text(encoding="utf-8"), figures)}
+    return made | {figures / name: text for name, text in included.items()} | readme
 
 
 def write() -> None:

@@ -34,14 +34,18 @@ MOMENTS = {"before": "before", "during": "while it is away", "start": "started w
 
 def markdown(measured: Mapping[str, Any]) -> str:
     """A table of what each strategy costs, as median and range of the repeats; and for each part that was down what was said."""
-    strategies = list(measured["strategies"])
-    lines = ["# Serving strategies, measured", "", *account(measured), "", f"| | {' | '.join(strategies)} |"]
-    lines.append(f"|---|{'--:|' * len(strategies)}")
-    lines += [f"| {title} | {' | '.join(cells)} |" for title, cells in rows(measured)]
+    lines = ["# Serving strategies, measured", "", *account(measured), "", *table(measured)]
     for part, said in measured["down"].items():
         lines += ["", f"## When the {part} is down", "", f"| | {' | '.join(MOMENTS.values())} |", "|---" * (len(MOMENTS) + 1) + "|"]
         lines += [f"| {strategy} | {' | '.join(told[moment] for moment in MOMENTS)} |" for strategy, told in said.items()]
     return "\n".join(lines) + "\n"
+
+
+def table(measured: Mapping[str, Any], *, ranges: bool = True) -> list[str]:
+    """The lines of the table of what each strategy costs; without `ranges` as medians alone, for where there is little room."""
+    strategies = list(measured["strategies"])
+    head = [f"| | {' | '.join(strategies)} |", f"|---|{'--:|' * len(strategies)}"]
+    return head + [f"| {title} | {' | '.join(cells)} |" for title, cells in rows(measured, ranges=ranges)]
 
 
 def account(measured: Mapping[str, Any]) -> list[str]:
@@ -53,22 +57,22 @@ def account(measured: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def rows(measured: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Of each measure its title with its unit, and a cell for each strategy."""
+def rows(measured: Mapping[str, Any], *, ranges: bool = True) -> list[tuple[str, list[str]]]:
+    """Of each measure its title with its unit, and a cell for each strategy: the median, with its range unless without `ranges`."""
     found = []
     for key, measure in MEASURES.items():
         values = [[one.get(key) for one in repeats] for repeats in measured["strategies"].values()]
         title = f"{measure.title}, {measure.unit}" if measure.unit else measure.title
-        found.append((title, [_cell(each, measure.factor) for each in values]))
+        found.append((title, [_cell(each, measure.factor, ranges=ranges) for each in values]))
     return found
 
 
-def _cell(values: Sequence[float | None], factor: float) -> str:
+def _cell(values: Sequence[float | None], factor: float, *, ranges: bool) -> str:
     known = [factor * value for value in values if value is not None]
     if not known:
         return "–"
     low, middle, high = (_figure(value) for value in (min(known), median(known), max(known)))
-    return middle if low == high else f"{middle} ({low}–{high})"
+    return f"{middle} ({low}–{high})" if ranges and low != high else middle
 
 
 def _figure(value: float) -> str:

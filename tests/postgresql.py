@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 
 DEADLINE = 60.0
@@ -21,7 +22,7 @@ def program(name: str) -> str | None:
 
 
 class Server:
-    """Run by `running`; `stop` and `start` are for tests of what happens while it is away."""
+    """Run by `running`; `away` is for tests of what happens without it."""
 
     def __init__(self, folder: Path, user: str | None) -> None:
         self._folder = folder
@@ -67,6 +68,29 @@ class Server:
             self._process.send_signal(3)
             self._process.wait(DEADLINE)
             self._process = None
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody answers while the block lasts; whoever was connected is so no more. Afterwards everything is there again."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Nobody is answered while the block lasts, and nobody is told so."""
+        assert self._process
+        one = psutil.Process(self._process.pid)
+        everybody = [one, *one.children(recursive=True)]
+        for process in everybody:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in everybody:
+                process.resume()
 
 
 @contextmanager

@@ -7,8 +7,10 @@ What Streamlit is told is the same here and in an image: how the pages look, and
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from app.errors import AppError
 from app.parent import end_with
 
 LOOK = {
@@ -41,10 +43,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end_with(options.parent)
     from streamlit.web import cli  # noqa: PLC0415  see above
 
+    _fetch()
     told = {**LOOK, **QUIET, **PLAIN, "server.address": options.address, "server.port": str(options.port)}
     flags = (part for name, value in told.items() for part in (f"--{name}", value))
     cli.main(["run", str(Path(__file__).with_name("main.py")), *flags], prog_name="streamlit")
     return 0
+
+
+def _fetch() -> None:
+    """Load the model published as data: the store is needed at the start alone, and not once the first visitor comes."""
+    from app.pages.configuration import Configuration  # noqa: PLC0415  as above
+    from app.pages.models import published  # noqa: PLC0415  as above
+
+    # what is wrong is told on the page of it, which tries again; the other pages need no store
+    with suppress(AppError):
+        configuration = Configuration.from_environment()
+        if configuration.show == "all":
+            published(configuration.config)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The models that the pages' own process has loaded, each once: they live as long as the process does."""
 
+from functools import cache
 from pathlib import Path
 
 import streamlit as st
@@ -61,9 +62,11 @@ def trained(store: str, version: str, sha256: str) -> Model:
     return load_from(store, version, sha256)
 
 
-@st.cache_resource(show_spinner="Fetching the model")
+@cache
 def published(config: Path) -> tuple[Choice, Model]:
-    """The model that a configuration file chose when it was first asked for; a change of the file needs a restart.
+    """The model that a configuration file chose when the pages started, or when it could first be had; a change needs a restart.
+
+    Not in Streamlit's cache, which is only for what runs within a page: the pages' start asks for it before there is one.
 
     Raises:
         BadConfiguration: the file chooses no model.

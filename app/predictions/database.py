@@ -19,6 +19,11 @@ LOCK_SECONDS = 60
 """How long a writer waits for another one."""
 MIGRATION_LOCK = 7406312
 """PostgreSQL's advisory lock that lets one process migrate at a time; any number that nobody else uses."""
+WRITES = "lab_writes"
+"""The execution option that tells who writes from who reads."""
+FILE = "lab_file"
+"""Of a connection's record: which file it has opened."""
+AGAIN = "and repeat the batch: it goes on where it was"
 
 
 def open_database(url: str, *, writes: bool) -> Engine:
@@ -39,7 +44,7 @@ def open_database(url: str, *, writes: bool) -> Engine:
                 parsed = parsed.set(database=f"file:{quote(parsed.database)}", query={"mode": "rw", "uri": "true"})
             # a reader keeps no file open: a database that was moved away and made anew is read at once
             pool = QueuePool if writes else NullPool
-            engine = create_engine(parsed, connect_args={"timeout": LOCK_SECONDS}, poolclass=pool)
+            engine = create_engine(parsed, connect_args={"timeout": LOCK_SECONDS}, poolclass=pool, execution_options={WRITES: writes})
             _prepare_sqlite(engine, writes=writes)
             return engine
         case "postgresql":
@@ -49,6 +54,7 @@ def open_database(url: str, *, writes: bool) -> Engine:
                 connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "UTF8"},
                 pool_pre_ping=True,
                 pool_size=2,
+                execution_options={WRITES: writes},
             )
         case other:
             raise BadConfiguration(
@@ -58,17 +64,30 @@ def open_database(url: str, *, writes: bool) -> Engine:
 
 def _prepare_sqlite(engine: Engine, *, writes: bool) -> None:
     @event.listens_for(engine, "connect")
-    def connected(connection: Any, _record: Any) -> None:
+    def connected(connection: Any, record: Any) -> None:
         # sqlite3 would begin and commit on its own terms; the hook below begins, SQLAlchemy ends
         connection.isolation_level = None
         if writes:
             # readers go on while a batch is written
             connection.execute("PRAGMA journal_mode = WAL")
+            record.info[FILE] = _file(engine.url)
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
+        # SQLite would go on writing into a file that was moved away or deleted, where nobody finds it any more
+        if writes and connection.info[FILE] != _file(engine.url):
+            raise DatabaseFailed(f"the database {_shown(engine.url)} was moved away or exchanged during use: put it back, {AGAIN}")
         # a writer takes its lock at the beginning: one that began by reading could not wait for another writer any more
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _file(url: URL) -> tuple[int, int] | None:
+    """Which file a SQLite URL leads to now; None if to none."""
+    try:
+        stat = Path(str(url.database)).stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
 
 
 @contextmanager
@@ -84,17 +103,18 @@ def asking(engine: Engine) -> Iterator[Connection]:
     except SQLAlchemyError as exc:
         original = getattr(exc, "orig", None) or exc
         said = next(iter(str(original).strip().splitlines()), type(original).__name__)
-        where = _shown(engine.url)
-        raise DatabaseFailed(
-            f"the database {where} failed ({said}): check that it is up, and that `labctl predict batch` has filled it"
-        ) from exc
+        # who writes is `labctl predict batch` itself
+        do = AGAIN if engine.get_execution_options().get(WRITES) else "and that `labctl predict batch` has filled it"
+        raise DatabaseFailed(f"the database {_shown(engine.url)} failed ({said}): check that it is up, {do}") from exc
 
 
 def _shown(url: URL) -> str:
     """A database as a person has named it, without its password."""
     if url.get_backend_name() == "sqlite" and url.database:
         return f"sqlite:///{unquote(url.database.removeprefix('file:'))}"
-    return url.render_as_string(hide_password=True)
+    # without our driver's name, and of what follows the ? no more than these: a password may be told there as well
+    named = {name: value for name, value in url.query.items() if name in {"host", "port", "user"}}
+    return unquote(url.set(drivername=url.get_backend_name(), query=named).render_as_string(hide_password=True))
 
 
 def migrate(engine: Engine) -> None:

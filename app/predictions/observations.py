@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from app.card import ModelCard
 from app.errors import InputRefused
 
+BYTES_AT_ONCE = 2**18
+"""Of each column of a Parquet file."""
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -99,7 +102,8 @@ def _parquet(path: Path, features: Sequence[str], rows: int) -> Iterator[Chunk]:
     except ImportError as exc:
         raise InputRefused("Parquet needs pyarrow: install deployment-strategy-lab[parquet], or give a CSV file") from exc
     try:
-        with parquet.ParquetFile(path) as file:
+        # by itself pyarrow reads a whole row group beforehand, and a file of a million rows may be one
+        with parquet.ParquetFile(path, buffer_size=BYTES_AT_ONCE, pre_buffer=False) as file:
             _columns(path, file.schema_arrow.names, features)
             total = max(file.metadata.num_rows, 1)
             first = 0

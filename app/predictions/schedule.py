@@ -33,6 +33,8 @@ class Schedule:
 
     def wait(self, stop: threading.Event, said: TextIO) -> bool:
         """Tell the next time and wait for it; False if told to stop."""
+        if stop.is_set():
+            return False
         moment = self.next(datetime.now(UTC))
         said.write(f"next run at {moment:%Y-%m-%dT%H:%M:%SZ}\n")
         said.flush()

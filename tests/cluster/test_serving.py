@@ -16,6 +16,8 @@ from app.pages.measuring import BUTTONS
 from app.pages.visiting import visit
 from platforms.ports import free_ports
 from tests.cluster.lab import MINUTES, ClusterLab
+from tests.cluster.test_strategies import QUICK
+from tests.waiting import wait_for
 
 PROJECT = Path(__file__).parents[2]
 MODEL_ROWS = 171
@@ -36,6 +38,47 @@ class Serving:
         self.lab.tool(
             "helm", "upgrade", release, str(PROJECT / "charts" / release), "--install", "--wait", "--timeout", "5m", *self.where, *values
         )
+
+    def batch(self, version: str) -> str:
+        """What a job of the CronJob says that predicts the observations with that version."""
+        (image,) = {pod["spec"]["containers"][0]["image"] for pod in self.lab.objects("pods") if "lab/slot" in pod["metadata"]["labels"]}
+        repository, _, tag = image.rpartition(":")
+        values = {
+            "image": {"repository": repository, "tag": tag},
+            "model": {"version": version},
+            "input": {"volume": {"emptyDir": None, "configMap": {"name": "observations"}}},
+            "database": {"secretName": "lab-database", "key": "url"},
+            "storeCredentials": {"secretName": "lab-store", "endpointUrl": "http://store:7070", "region": "us-east-1"},
+            "chunk": 10,
+        }
+        self.helm("batch", *(f"--set-json={key}={json.dumps(value)}" for key, value in values.items()))
+        self.lab.kubectl("delete", "job", "now", "--ignore-not-found")
+        self.lab.kubectl("create", "job", "--from=cronjob/batch-batch-hourly", "now")
+        self.lab.kubectl("wait", "--for=condition=complete", "job/now", "--timeout=180s")
+        return self.lab.kubectl("logs", "job/now")
+
+    def predictions(self) -> int:
+        """How many are in the database."""
+        return int(self.sql("SELECT count(*) FROM predictions"))
+
+    def sql(self, command: str) -> str:
+        """What the database answers."""
+        # by TCP, as its socket is not in the same folder in every image
+        psql = 'PGPASSWORD="$POSTGRES_PASSWORD" exec psql --host=127.0.0.1 --username=lab --tuples-only --no-align --command="$0" lab'
+        return self.lab.kubectl("exec", "deployment/database", "--", "sh", "-c", psql, command)
+
+    @contextmanager
+    def away(self, service: str) -> Iterator[None]:
+        """Nobody finds a part of the lab while the block lasts; whoever was connected has lost it."""
+        selector = '[{{"op": "{}", "path": "/spec/selector/away"{}}}]'
+        patch = ("patch", "service", service, "--type=json", "--patch")
+        self.lab.kubectl(*patch, selector.format("add", ', "value": "yes"'))
+        try:
+            # its data are in the pod, where they outlive the container
+            self.lab.kubectl("exec", f"deployment/{service}", "--", "sh", "-c", "kill -QUIT 1")
+            yield
+        finally:
+            self.lab.kubectl(*patch, selector.format("remove", ""))
 
     def image(self, version: str) -> str:
         """The tag of an image of the pages with that model inside, built and loaded."""
@@ -82,6 +125,10 @@ class Serving:
                     found[page] = str(failure)
             return found
 
+    def come_to(self, expected: dict[str, str]) -> None:
+        """Wait until these versions answer: what was away takes a moment until it is found again."""
+        wait_for(lambda: self.versions(*expected) == expected, f"answers {expected}", 3 * MINUTES)
+
 
 @pytest.fixture(scope="module")
 def serving(lab: ClusterLab, store: Path) -> Iterator[Serving]:
@@ -92,24 +139,15 @@ def serving(lab: ClusterLab, store: Path) -> Iterator[Serving]:
         lab.tool("helm", "uninstall", release, "--ignore-not-found", "--wait", *one.where)
     lab.kubectl("delete", "configmap", "observations", "--ignore-not-found")
     lab.kubectl("delete", "job", "now", "--ignore-not-found")
+    one.sql("DROP TABLE IF EXISTS predictions, batch_runs, alembic_version")
 
 
 def test_a_job_of_the_cronjob_predicts_every_row_into_postgresql(serving: Serving) -> None:
-    (image,) = {pod["spec"]["containers"][0]["image"] for pod in serving.lab.objects("pods") if "lab/slot" in pod["metadata"]["labels"]}
-    repository, _, tag = image.rpartition(":")
     serving.lab.kubectl("create", "configmap", "observations", f"--from-file=observations.csv={serving.store / 'holdout.csv'}")
-    values = {
-        "image": {"repository": repository, "tag": tag},
-        "input": {"volume": {"emptyDir": None, "configMap": {"name": "observations"}}},
-        "database": {"secretName": "lab-database", "key": "url"},
-        "storeCredentials": {"secretName": "lab-store", "endpointUrl": "http://store:7070", "region": "us-east-1"},
-    }
-    serving.helm("batch", *(f"--set-json={key}={json.dumps(value)}" for key, value in values.items()))
 
-    serving.lab.kubectl("create", "job", "--from=cronjob/batch-batch-hourly", "now")
-    serving.lab.kubectl("wait", "--for=condition=complete", "job/now", "--timeout=180s")
+    assert f"{MODEL_ROWS} rows" in serving.batch("v1")
 
-    assert f"{MODEL_ROWS} rows" in serving.lab.kubectl("logs", "job/now")
+    assert serving.predictions() == MODEL_ROWS
 
 
 def test_every_page_answers_on_the_cluster_each_from_where_its_model_is(serving: Serving) -> None:
@@ -119,12 +157,32 @@ def test_every_page_answers_on_the_cluster_each_from_where_its_model_is(serving:
     assert serving.versions(*BUTTONS) == dict.fromkeys(BUTTONS, "v1")
 
 
-def test_another_model_in_the_values_restarts_the_pages_and_a_new_image_is_a_new_embedded_model(serving: Serving) -> None:
+def test_a_database_that_is_killed_is_a_sentence_on_its_page_and_has_lost_nothing_once_it_is_back(serving: Serving) -> None:
+    with serving.away("database"):
+        found = serving.versions("database", "service")
+        assert "lab:***@database:5432/lab failed (" in found["database"]
+        assert "check that it is up, and that `labctl predict batch` has filled it." in found["database"]
+        assert found["service"] == "v1"
+
+    serving.come_to({"database": "v1"})
+    assert serving.predictions() == MODEL_ROWS
+
+
+def test_the_model_is_switched_in_each_of_the_four_ways_and_its_page_shows_the_new_version(serving: Serving) -> None:
+    """A batch, a rollout of the service, a value that restarts the pages, and a new image: each switches its own page alone."""
+    assert f"{MODEL_ROWS} rows" in serving.batch("v2")
+    assert serving.predictions() == 2 * MODEL_ROWS
+    assert serving.versions(*BUTTONS) == {"embedded": "v1", "data": "v1", "service": "v1", "database": "v2"}
+
+    summary = json.loads(serving.lab.labctl("rollout", "recreate", *QUICK, "--to", "v2", "--hold", "8s", "--json").stdout)
+    assert summary["outcome"] == "promoted"
+    assert serving.versions(*BUTTONS) == {"embedded": "v1", "data": "v1", "service": "v2", "database": "v2"}
+
     serving.helm("pages", "--reuse-values", "--set", "model.version=v2")
-    assert serving.versions("data", "embedded") == {"data": "v2", "embedded": "v1"}
+    assert serving.versions(*BUTTONS) == {"embedded": "v1", "data": "v2", "service": "v2", "database": "v2"}
 
     serving.helm("pages", "--reuse-values", "--set", f"image.tag={serving.image('v2')}")
-    assert serving.versions("embedded") == {"embedded": "v2"}
+    assert serving.versions(*BUTTONS) == dict.fromkeys(BUTTONS, "v2")
 
 
 def test_a_version_that_the_store_lacks_is_a_sentence_on_its_page_and_the_others_answer(serving: Serving) -> None:
@@ -132,4 +190,19 @@ def test_a_version_that_the_store_lacks_is_a_sentence_on_its_page_and_the_others
 
     found = serving.versions("data", "service")
     assert "has no version v9" in found["data"]
-    assert found["service"] == "v1"
+    assert found["service"] == "v2"
+
+
+def test_a_store_that_is_killed_is_missed_by_a_start_alone(serving: Serving) -> None:
+    serving.helm("pages", "--reuse-values", "--set", "model.version=v1")
+    assert serving.versions("data") == {"data": "v1"}
+
+    with serving.away("store"):
+        assert serving.versions(*BUTTONS) == {"embedded": "v2", "data": "v1", "service": "v2", "database": "v2"}
+        serving.helm("pages", "--reuse-values", "--set", "model.version=v2")
+        found = serving.versions("data", "embedded")
+        assert "The store s3://models cannot be used" in found["data"]
+        assert found["embedded"] == "v2"
+
+    # it asks again whenever somebody does, and needs no restart
+    serving.come_to({"data": "v2"})

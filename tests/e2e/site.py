@@ -44,11 +44,16 @@ class Site:
 
     def start_service(self) -> None:
         """Return once the service answers."""
-        port = self.api.rpartition(":")[2]
         # into the log and not a pipe, which nobody would empty
         with (self.config.parent / "service.log").open("a") as log:
-            self.service = self._start(log, "serve", "service", "--config", str(self.config), "--port", port)
+            self.service = self._start(log, *self._service_command())
         self._labctl.wait_for("service", self._service_answers, DEADLINE)
+
+    def refused_service(self) -> str:
+        """Try to start the service, which must fail; what is said then."""
+        done = self._labctl.run(*self._service_command())
+        assert done.returncode in {2, 3}, done.stderr
+        return done.stderr
 
     def start_pages(self, version: str = "v1") -> None:
         """Return once the pages answer; `version` is in their artifact."""
@@ -71,6 +76,9 @@ class Site:
     def end(self) -> None:
         """End all."""
         self._running.close()
+
+    def _service_command(self) -> tuple[str, ...]:
+        return "serve", "service", "--config", str(self.config), "--port", self.api.rpartition(":")[2]
 
     def _service_answers(self) -> bool:
         assert self.service

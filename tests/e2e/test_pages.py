@@ -5,6 +5,7 @@ Each page is served by `labctl serve pages`, over a service, a configuration and
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -139,6 +140,33 @@ def test_a_service_and_a_database_that_go_away_during_use_are_sentences_and_noth
     assert ask(browser, served, "database") == "v1"
     with closing(sqlite3.connect(served.database)) as connection:
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == before
+
+
+@pytest.mark.everything
+def test_a_store_that_goes_away_during_use_is_missed_by_no_page_and_by_every_start(store: Path, tmp_path: Path, browser: Browser) -> None:
+    labctl = Labctl(tmp_path, Path(shutil.copytree(store, tmp_path / "models")))
+    try:
+        with site(labctl, tmp_path) as served:
+            served.start_pages()
+            away = labctl.store.rename(tmp_path / "away")
+            for page in ("embedded", "data", "service", "database"):
+                assert ask(browser, served, page) == "v1"
+            browser.open(f"{served.url}/side-by-side")
+            browser.wait_for("There is no trained version to compare: labctl model train makes some")
+
+            served.stop_service()
+            assert f"there is no model store at {labctl.store}" in served.refused_service()
+            browser.open(f"{served.url}/service")
+            browser.wait_for("No service answers at")
+            assert ask(browser, served, "embedded") == "v1"
+
+            away.rename(labctl.store)
+            served.start_service()
+            assert ask(browser, served, "service") == "v1"
+            assert ask(browser, served, "side-by-side") == "v1 v2"
+    finally:
+        labctl.end()
+    assert labctl.left_running() == []
 
 
 def test_pages_end_with_the_labctl_that_was_killed(labctl: Labctl) -> None:

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,11 @@ DEADLINE = 120.0
 def write_csv(path: Path, rows: list[list[Any]], header: tuple[str, ...] = FEATURES) -> Path:
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def write_parquet(path: Path, rows: list[list[Any]]) -> Path:
+    parquet.write_table(pa.table(dict(zip(FEATURES, map(list, zip(*rows, strict=True)), strict=True))), path)
     return path
 
 
@@ -106,8 +112,11 @@ def test_a_batch_predicts_what_the_service_does_and_a_repeated_one_changes_nothi
     assert [one["row"] for one in answer["predictions"]] == list(range(len(HOLDOUT.values) - 1, len(HOLDOUT.values) - 11, -1))
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(store: Path, url: str, database: Engine, tmp_path: Path) -> None:
-    many = write_csv(tmp_path / "many.csv", np.tile(HOLDOUT.values, (60, 1)).tolist())
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_a_run_that_is_killed_goes_on_where_it_was(
+    store: Path, url: str, database: Engine, tmp_path: Path, write: Callable[[Path, list[list[Any]]], Path]
+) -> None:
+    many = write(tmp_path / write.__name__.replace("write_", "many."), np.tile(HOLDOUT.values, (60, 1)).tolist())
     total = 60 * len(HOLDOUT.values)
 
     def written() -> int:
@@ -219,9 +228,10 @@ def test_what_fails_is_one_sentence_with_its_exit_code(store: Path, tmp_path: Pa
     assert "no cron expression" in run(store, url, holdout, "--schedule", "soon", code=2)
     assert "is not supported" in run(store, "mysql://root:secret@localhost/x", holdout, code=3)
     assert "unable to open database file" in run(store, f"sqlite:///{tmp_path}/no/p.db", holdout, code=3)
-    down = run(store, "postgresql://lab:secret@127.0.0.1:1/lab", holdout, code=3)
-    assert "check that it is up" in down
-    assert "secret" not in down
+    for named in ("postgresql://lab:secret@127.0.0.1:1/lab", "postgresql://127.0.0.1:1/lab?user=lab&password=secret"):
+        down = run(store, named, holdout, code=3)
+        assert "check that it is up, and repeat the batch: it goes on where it was" in down
+        assert "secret" not in down
 
 
 def test_a_schedule_runs_again_and_again_until_a_signal(store: Path, url: str, holdout: Path) -> None:
@@ -251,6 +261,14 @@ def test_the_next_time_is_the_first_after_now_in_utc() -> None:
 
     assert Schedule("0 * * * *").next(now) == datetime(2026, 11, 27, 11, tzinfo=UTC)
     assert Schedule("0 * * * *").next(datetime(2026, 11, 27, 11, tzinfo=UTC)) == datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+def test_a_schedule_that_was_told_to_stop_promises_no_next_run() -> None:
+    stop, said = threading.Event(), io.StringIO()
+    stop.set()
+
+    assert not Schedule("0 * * * *").wait(stop, said)
+    assert said.getvalue() == ""
 
 
 def test_pages_hold_every_prediction_once_and_filters_choose(store: Path, url: str, holdout: Path, client: ClientFactory) -> None:

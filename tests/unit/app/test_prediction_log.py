@@ -151,12 +151,9 @@ def test_a_postgresql_that_went_away_and_came_back_has_everything(
     with log(url) as one:
         one.append(predicted(0))
         wait_for(lambda: len(rows(url, "id", "prediction_log")) == 1)
-        postgresql_server.stop()
-        try:
+        with postgresql_server.away():
             one.append(predicted(1))
             wait_for(lambda: "PostgreSQL does not take it" in caplog.text)
-        finally:
-            postgresql_server.start()
         one.append(predicted(2))
         wait_for(lambda: len(rows(url, "id", "prediction_log")) == 3)
 

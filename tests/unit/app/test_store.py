@@ -80,8 +80,10 @@ def test_missing_version_names_what_there_is(copy: Path) -> None:
     assert "has no version v3 (it holds v1)" in refusal(copy, "v3")
 
 
-def test_missing_store_says_that_it_holds_nothing(tmp_path: Path) -> None:
-    assert "it holds nothing" in refusal(tmp_path / "nowhere")
+def test_a_store_that_is_missing_or_empty_is_told_as_such(tmp_path: Path) -> None:
+    assert f"there is no model store at {tmp_path / 'nowhere'}: `labctl model train` makes one" in refusal(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "it holds nothing" in refusal(tmp_path / "empty")
 
 
 @pytest.mark.parametrize("name", ["../v1", "v1/../v1", "/etc", "", ".", "..", ".hidden", "v1\n", "v" * 64, "v 1"])

@@ -117,12 +117,8 @@ def test_a_postgresql_that_is_away_is_a_lost_witness_until_it_is_back_and_its_pa
     with writer(url) as one:
         one.append(predicted(1))
     with PredictionLog(url.replace("///", "//postgres:hush@/"), since=0) as log:
-        postgresql_server.stop()
-        try:
-            with pytest.raises(WitnessLost, match="PostgreSQL cannot be read") as lost:
-                log.poll()
-        finally:
-            postgresql_server.start()
+        with postgresql_server.away(), pytest.raises(WitnessLost, match="PostgreSQL cannot be read") as lost:
+            log.poll()
         assert "hush" not in str(lost.value)
         assert len(log.poll().predictions) == 1
 

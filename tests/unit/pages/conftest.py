@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.artifact import build
+from app.pages import models
 from app.pages.configuration import Configuration
 from tests.unit.app.replica import Replica
 
@@ -39,6 +40,7 @@ def forget() -> None:
     """What a restart of the pages forgets."""
     Configuration.from_environment.cache_clear()
     st.cache_resource.clear()
+    models.published.cache_clear()
 
 
 @pytest.fixture

@@ -1,0 +1,204 @@
+"""What a batch depends on goes away while it runs: a sentence, and every row once when it is repeated."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from app.batch import STOPPED
+from app.errors import DatabaseFailed
+from app.predictions.database import asking, open_database
+from app.stores.opening import open_store
+from tests import postgresql
+from tests.unit.app.conftest import ClientFactory
+from tests.unit.app.s3_server import S3Server
+from tests.unit.app.test_api import HOLDOUT, holdout_case
+from tests.unit.app.test_batch import DEADLINE, command, run, write_csv
+from tests.waiting import wait_for
+
+TIMES = 15
+TOTAL = TIMES * len(HOLDOUT.values)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    return write_csv(tmp_path / "many.csv", np.tile(HOLDOUT.values, (TIMES, 1)).tolist())
+
+
+def counted(url: str) -> tuple[int, int]:
+    """Predictions, and rows that have one; none of a database that cannot be asked."""
+    engine = open_database(url, writes=False)
+    try:
+        with asking(engine) as connection:
+            rows, different = connection.execute(text("SELECT count(*), count(DISTINCT row) FROM predictions")).one()
+            return rows, different
+    except DatabaseFailed:
+        return 0, 0
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def begun(store: Path | str, url: str, path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A batch that has written some rows and has many to go; it has ended afterwards."""
+    program = command(Path(store), url, path, "--chunk", "10")
+    # a URL is no path, which would lose one of its slashes
+    program[program.index("--store") + 1] = str(store)
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def written() -> bool:
+        assert process.poll() is None, process.communicate()
+        return counted(url) > (0, 0)
+
+    try:
+        wait_for(written, "the first rows", DEADLINE)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def told(process: "subprocess.Popen[str]", code: int) -> str:
+    """The one sentence that a batch which fails ends with."""
+    _, said = process.communicate(timeout=DEADLINE)
+    assert process.returncode == code, said
+    # how far it has come may stand above it
+    *_, sentence = said.splitlines()
+    assert "Traceback" not in said
+    return sentence
+
+
+def test_a_sqlite_file_that_is_moved_away_is_missed_at_once_and_goes_on_once_it_is_back(store: Path, tmp_path: Path, many: Path) -> None:
+    """SQLite itself would go on and say nothing, and what it writes then would be found by nobody."""
+    database = tmp_path / "predictions.db"
+    url = f"sqlite:///{database}"
+    with begun(store, url, many) as process:
+        away = database.rename(tmp_path / "away.db")
+        assert re.search("was moved away or exchanged during use: put it back, and repeat the batch", told(process, 3))
+    away.rename(database)
+    before, different = counted(url)
+    assert 0 < before == different < TOTAL
+
+    assert f"{before} of them before" in run(store, url, many)
+
+    assert counted(url) == (TOTAL, TOTAL)
+
+
+@pytest.mark.cluster
+def test_a_database_that_is_killed_is_a_sentence_and_goes_on_once_it_is_back(
+    store: Path, postgresql_server: postgresql.Server, many: Path
+) -> None:
+    url = postgresql_server.new_database()
+    with begun(store, url, many) as process, postgresql_server.away():
+        sentence = told(process, 3)
+        assert "check that it is up, and repeat the batch: it goes on where it was" in sentence
+        assert "check that it is up" in run(store, url, many, code=3)
+    # as it was named, and not as it is called inside
+    assert sentence.startswith(f"the database {url} failed (")
+    before, different = counted(url)
+    assert 0 < before == different < TOTAL
+
+    assert f"{before} of them before" in run(store, url, many)
+
+    assert counted(url) == (TOTAL, TOTAL)
+
+
+@pytest.mark.cluster
+def test_a_second_ctrl_c_ends_a_batch_whose_database_hangs_and_no_row_is_lost(
+    store: Path, postgresql_server: postgresql.Server, many: Path
+) -> None:
+    url = postgresql_server.new_database()
+    with begun(store, url, many) as process:
+        with postgresql_server.hanging():
+
+            def ended() -> bool:
+                process.send_signal(signal.SIGINT)
+                return process.poll() is not None
+
+            wait_for(ended, "an end of the batch")
+        assert process.returncode in {-signal.SIGINT, STOPPED}
+    before, different = counted(url)
+    assert 0 < before == different < TOTAL
+
+    assert f"{before} of them before" in run(store, url, many)
+
+    assert counted(url) == (TOTAL, TOTAL)
+
+
+@pytest.mark.cluster
+def test_a_schedule_outlives_a_database_that_is_down(store: Path, postgresql_server: postgresql.Server, tmp_path: Path, many: Path) -> None:
+    url = postgresql_server.new_database()
+    program = command(store, url, many, "--schedule", "* * * * * *")
+    log = tmp_path / "batch.log"
+    with ExitStack() as down, log.open("w") as out:
+        down.enter_context(postgresql_server.away())
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        process = subprocess.Popen(program, stdout=out, stderr=out, env=environment)
+        try:
+            wait_for(lambda: log.read_text().count("check that it is up") > 1, "two failures", DEADLINE)
+            down.close()
+            wait_for(lambda: f"{TOTAL} rows" in log.read_text(), "a success", DEADLINE)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(DEADLINE) == 0, log.read_text()
+        finally:
+            process.kill()
+            process.wait()
+
+    assert counted(url) == (TOTAL, TOTAL)
+
+
+@pytest.mark.cluster
+def test_a_service_whose_database_is_killed_says_so_predicts_on_and_shows_the_same_once_it_is_back(
+    store: Path, postgresql_server: postgresql.Server, many: Path, client: ClientFactory
+) -> None:
+    url = postgresql_server.new_database()
+    run(store, url, many)
+    shown = client("v2", database=url)
+    before = shown.get("/predictions", params={"limit": 1000}).json()
+    assert len(before["predictions"]) == 1000
+
+    with postgresql_server.away():
+        answer = shown.get("/predictions")
+        assert answer.status_code == 503
+        assert re.fullmatch("the database .* failed .*: check that it is up, and that .* has filled it", answer.json()["detail"])
+        assert shown.post("/predict", json=holdout_case(0)).status_code == 200
+        assert shown.get("/readyz").status_code == 200
+
+    assert shown.get("/predictions", params={"limit": 1000}).json() == before
+
+
+@pytest.mark.everything
+def test_a_batch_outlives_an_s3_store_that_is_killed_and_misses_it_at_its_next_start(
+    store: Path, tmp_path: Path, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'predictions.db'}"
+    server = S3Server(tmp_path)
+    try:
+        server.wait_until_ready()
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        files, path = open_store("s3://models")
+        files.mkdir(path)
+        publish = ("app.stores", "publish", "v2", "--from", str(store), "--store", "s3://models")
+        subprocess.run([*command(store, url, many)[:2], *publish], check=True, capture_output=True, timeout=DEADLINE)
+        with begun("s3://models", url, many) as process:
+            server.end()
+            said, _ = process.communicate(timeout=DEADLINE)
+            assert process.returncode == 0, said
+    finally:
+        server.end()
+    assert counted(url) == (TOTAL, TOTAL)
+
+    again = [*command(store, url, many)]
+    again[again.index("--store") + 1] = "s3://models"
+    done = subprocess.run(again, check=False, capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 3
+    assert re.fullmatch(r"the store s3://models cannot be used \(.*\): check that it is up, and the AWS_ variables\n", done.stderr)
+    assert counted(url) == (TOTAL, TOTAL)
