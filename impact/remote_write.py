@@ -25,6 +25,8 @@ EVERY = 1.0
 """Seconds between two pushes."""
 TIMEOUT = 3.0
 """Seconds after which a push is given up; the next one has newer values anyway."""
+LAST_TRIES = 3
+"""How often the end of all series is sent to a Prometheus too busy to answer: after it there is no next push."""
 HEADERS = {
     "Content-Encoding": "snappy",
     "Content-Type": "application/x-protobuf",
@@ -92,7 +94,9 @@ class RemoteWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._done.set()
         self._thread.join()
-        self._push([])
+        for _ in range(LAST_TRIES):
+            if self._push([]):
+                break
         self._client.close()
 
     def _push_until_done(self) -> None:
@@ -108,12 +112,12 @@ class RemoteWriter:
             for sample in family.samples
         ]
 
-    def _push(self, samples: list[Sample]) -> None:
-        """Send them, and an end for each series that was there and is not any more."""
+    def _push(self, samples: list[Sample]) -> bool:
+        """Send them, and an end for each series that was there and is not any more; whether it is of no use to try again at once."""
         there = {sample.series for sample in samples}
         ends = [Sample(series, None) for series in self._living - there]
         if not (samples or ends):
-            return
+            return True
         body = bytes(cramjam.snappy.compress_raw(encode([*samples, *ends], time.time_ns() // 1_000_000)))
         # an answer that is lost may have been a success, so what was sent counts as living until its end was taken
         self._living |= there
@@ -121,5 +125,6 @@ class RemoteWriter:
             self._client.post("/api/v1/write", content=body).raise_for_status()
         except httpx.HTTPError as error:
             logger.warning("the metrics could not be pushed to %s: %s", self._client.base_url, error or type(error).__name__)
-        else:
-            self._living = there
+            return not isinstance(error, httpx.TimeoutException)
+        self._living = there
+        return True

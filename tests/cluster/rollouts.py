@@ -4,6 +4,7 @@ import json
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from impact.userlog import UserLog
 from tests.cluster.lab import MINUTES, ClusterLab
 from tests.waiting import wait_for
 
@@ -77,6 +79,12 @@ def aside(lab: ClusterLab) -> None:
     before.mkdir(exist_ok=True)
     for folder in runs.glob("*"):
         folder.rename(before / f"{folder.name}-{time.monotonic_ns()}")
+
+
+def failures(lab: ClusterLab) -> Counter[tuple[str, int, str]]:
+    """What failed for the users of the newest run: how, with which status, and on whose account."""
+    newest = max(Path(lab.environment["LAB_RUNS"]).glob("*/plan.json"), key=lambda plan: plan.stat().st_mtime).parent
+    return Counter((one.failure, one.status, one.slot or "nobody") for one in UserLog(newest).poll() if one.failed)
 
 
 class Live:

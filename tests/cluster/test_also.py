@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
+from tests.cluster.rollouts import failures
 from tests.v3 import with_v3
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
@@ -73,7 +74,7 @@ def test_a_third_version_supersedes_the_second_in_mid_canary_and_no_request_is_l
 
     assert second.returncode == 130, said
     assert (third["from"], third["to"], third["outcome"]) == ("v1", "v3", "promoted")
-    assert third["totals"]["failed"] == 0
+    assert third["totals"]["failed"] == 0, failures(v1)
     first = json.loads(max(Path(v1.environment["LAB_RUNS"]).glob("*-canary-v1-v2/summary.json")).read_text())
     assert (first["outcome"], first["totals"]["failed"]) == ("interrupted", 0)
     assert serving(v1) == ("v3", 2)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
-from tests.cluster.rollouts import QUICK, Json, other_than, require_one_version, stable
+from tests.cluster.rollouts import QUICK, Json, failures, other_than, require_one_version, stable
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
@@ -92,5 +92,5 @@ def test_a_candidate_that_cannot_run_is_never_routed(
 
     assert reason in found["reason"]
     assert "stable has all the traffic" in found["reason"]
-    assert found["totals"]["failed"] == 0
+    assert found["totals"]["failed"] == 0, failures(up)
     assert found["first_candidate_answer_seconds"] is None

@@ -6,7 +6,7 @@ import pytest
 
 from impact.binomial import plausible
 from tests.cluster.lab import MINUTES, ClusterLab
-from tests.cluster.rollouts import QUICK, rollout
+from tests.cluster.rollouts import QUICK, failures, rollout
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
@@ -19,7 +19,7 @@ def test_a_good_candidate_is_promoted_and_no_request_is_lost(up: ClusterLab, ver
     summary = json.loads(up.labctl("rollout", "canary", *QUICK, "--to", other, "--weight", "25", "--hold", "10s", "--json").stdout)
 
     assert summary["outcome"] == "promoted"
-    assert summary["totals"]["failed"] == 0
+    assert summary["totals"]["failed"] == 0, failures(up)
     assert summary["totals"]["downtime_seconds"] == 0
     phase = next(phase for phase in summary["phases"] if phase["name"] == "25 %")
     served, stayed = (phase["roles"][role]["requests"] for role in ("candidate", "stable"))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
+from tests.cluster.rollouts import failures
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
 
@@ -45,7 +46,7 @@ def test_a_good_candidate_takes_over_and_no_request_is_lost(up: ClusterLab, stra
     summary = rollout(up, strategy, "--to", wanted, *options, code=0)
 
     assert summary["outcome"] == "promoted"
-    assert (summary["totals"]["failed"], summary["totals"]["downtime_seconds"]) == (0, 0)
+    assert (summary["totals"]["failed"], summary["totals"]["downtime_seconds"]) == (0, 0), failures(up)
     assert stable(up) == wanted
 
 
@@ -68,7 +69,7 @@ def test_a_good_candidate_is_compared_and_goes_again(up: ClusterLab, strategy: s
     summary = rollout(up, strategy, "--to", wanted, "--hold", hold, code=0)
 
     assert summary["outcome"] == "completed"
-    assert summary["totals"]["failed"] == 0
+    assert summary["totals"]["failed"] == 0, failures(up)
     assert stable(up) == serving
 
 
@@ -79,7 +80,7 @@ def test_a_candidate_that_is_wrong_is_found_out_and_no_request_fails(up: Cluster
     summary = rollout(up, strategy, "--to", "v2-wrong", "--hold", hold, code=1)
 
     assert summary["outcome"] == "rolled_back"
-    assert summary["totals"]["failed"] == 0
+    assert summary["totals"]["failed"] == 0, failures(up)
     assert stable(up) == serving
 
 

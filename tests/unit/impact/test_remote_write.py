@@ -1,11 +1,15 @@
 """What is pushed arrives at a real Prometheus as it would have been scraped, and ends when the pusher does."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import cramjam
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from impact.remote_write import RemoteWriter, Sample, encode
+from impact import remote_write
+from impact.remote_write import STALE, RemoteWriter, Sample, encode
 from tests.ports import free_port
 from tests.unit.local.prometheus_server import PrometheusServer
 from tests.waiting import wait_for
@@ -41,6 +45,38 @@ def test_prometheus_shows_what_is_pushed_and_only_while_it_is(tmp_path: Path) ->
 
         wait_for(lambda: phases() == [], "nothing is shown after the end")
         assert prometheus.query("count_over_time(labctl_rollout_phase[1m])")
+
+
+def test_the_end_is_told_again_to_a_prometheus_too_busy_to_answer_the_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else would tell it, and it would show for five minutes what is over."""
+    monkeypatch.setattr(remote_write, "TIMEOUT", 0.5)
+    ends: list[bytes] = []
+    over = threading.Event()
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            message = bytes(cramjam.snappy.decompress_raw(self.rfile.read(int(self.headers["content-length"]))))
+            if STALE in message:
+                ends.append(message)
+                if len(ends) == 1:
+                    over.wait(60)
+            self.send_response(204)
+            self.end_headers()
+
+    registry = CollectorRegistry()
+    Gauge("a", "", registry=registry)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with RemoteWriter(registry, f"http://127.0.0.1:{server.server_port}", {}, every=3600):
+                pass
+        finally:
+            over.set()
+            server.shutdown()
+            thread.join()
+
+    assert len(ends) == 2
 
 
 def test_a_prometheus_that_is_not_there_is_logged_and_hinders_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -18,8 +18,6 @@ from tests.ports import free_port
 from tests.waiting import wait_for
 
 SCRAPE_INTERVAL = 0.2
-DISCOVERY_SECONDS = 15.0
-"""A deadline for Prometheus to take a new target over, with room for a busy machine."""
 
 
 class Replica:
