@@ -103,6 +103,11 @@ class UsersWitness:
         """See `strategies.witness.Witness`."""
         return self._settlement.answers(new, old, since, sent(lambda: self._sent(since)), probe=probe)
 
+    def begin(self, of: Subject) -> None:
+        """See `strategies.witness.Witness`."""
+        if of is Subject.PREVIEW:
+            self._preview()
+
     def look(self, traffic: Traffic, since: datetime, *, final: bool, of: Subject = Subject.USERS) -> Judgement:
         """See `strategies.witness.Witness`."""
         if problem := self._problem():

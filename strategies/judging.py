@@ -58,6 +58,7 @@ class Judging:
         Raises:
             LabError: nobody can be asked.
         """
+        self._witness.begin(step.of)
         self._watched = Watched(self._clock.now(), step.of, traffic)
         self._analysed_since = self._watched.since
         judgement = self.wait(step.seconds, final=True)

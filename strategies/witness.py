@@ -34,6 +34,13 @@ class Witness(Protocol):
     def answers(self, new: Traffic, old: Traffic, since: datetime, *, probe: bool) -> Answers:
         """Who answered the requests sent since `since`; with `probe`, requests of our own are sent and added."""
 
+    def begin(self, of: Subject) -> None:
+        """Have ready what looks at `of` take: an analysis' time begins only when it returns.
+
+        Raises:
+            WitnessLost: it cannot be had.
+        """
+
     def look(self, traffic: Traffic, since: datetime, *, final: bool, of: Subject = Subject.USERS) -> Judgement:
         """Compare the candidate with stable over the requests sent since `since`, as `of` says.
 

@@ -260,6 +260,7 @@ class FakeWitness:
         idle: there are no users, so only probes tell who answers and nothing can be judged.
         lost_at: the number (from 1) of the look from which on nobody can be asked any more.
         second_error: what the second witness alone fails with.
+        begin_seconds: how long it takes to have ready what a look at the preview takes.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -271,6 +272,7 @@ class FakeWitness:
         self.idle = False
         self.lost_at: int | None = None
         self.second_error: type[Exception] | None = None
+        self.begin_seconds = 0.0
         self._clock = clock
         self._looks: list[datetime] = []
 
@@ -284,6 +286,10 @@ class FakeWitness:
         settled = answers > 0 and waited and new.weight not in self.unsettled
         share = (new if settled else old).percent(new.candidate)
         return Answers(settled=settled, candidate=answers * share // 100, answers=answers, probes=probes)
+
+    def begin(self, of: Subject) -> None:
+        if of is Subject.PREVIEW:
+            self._clock.sleep(self.begin_seconds)
 
     def look(self, traffic: Traffic, since: datetime, *, final: bool, of: Subject = Subject.USERS) -> Judgement:
         self._looks.append(since)

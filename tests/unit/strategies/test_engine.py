@@ -5,6 +5,7 @@ from itertools import pairwise
 import msgspec
 import pytest
 
+from strategies.blue_green import BlueGreenOptions, blue_green
 from strategies.events import Ended, Looked, ObjectiveSet, Outcome, PhaseStarted, Settled, StepEnded, StepStarted, Witnessed
 from strategies.judgement import Verdict
 from strategies.performing import PROBE_AFTER
@@ -114,6 +115,17 @@ def test_a_canary_of_ten_minutes_takes_ten_minutes() -> None:
     looks = [event.at for event in rollout.journal.events if isinstance(event, Looked)]
     assert len(looks) == 1200
     assert (looks[-1] - looks[0]).total_seconds() == pytest.approx(599.5)
+
+
+def test_a_preview_has_its_whole_time_once_its_users_are_there() -> None:
+    rollout = Rollout(plan=blue_green(BlueGreenOptions(to_version="v2", stable=Slot.BLUE, preview=6.0)))
+    rollout.witness.begin_seconds = 5.0
+
+    assert rollout.run().outcome is Outcome.PROMOTED
+
+    routed = next(event.at for event in rollout.journal.events if isinstance(event, Settled))
+    looks = [(event.at - routed).total_seconds() for event in rollout.journal.events if isinstance(event, Looked)][:12]
+    assert [looks[0], looks[-1]] == pytest.approx([5.5, 11.0])
 
 
 def test_an_analysis_of_no_time_looks_once() -> None:
