@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable
 from pathlib import Path
 
-from handbook import charts, commands, failures, measured, metrics, plans, schema, serving_tables, settings
+from handbook import charts, commands, failures, measured, metrics, plans, readme, schema, serving_tables, settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 README = DOCS.parent / "README.md"
@@ -23,8 +23,8 @@ def texts() -> dict[Path, str]:
     figures = DOCS / "measured"
     made = {DOCS / name: text() for name, text in REFERENCE.items()}
     included = measured.tables(figures) | plans.lists() | {"serving.md": serving_tables.page(figures)}
-    readme = {README: serving_tables.readme(README.read_text(encoding="utf-8"), figures)}
-    return made | {figures / name: text for name, text in included.items()} | readme
+    front = {README: readme.with_tables(README.read_text(encoding="utf-8"), figures)}
+    return made | {figures / name: text for name, text in included.items()} | front
 
 
 def write() -> None:

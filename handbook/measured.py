@@ -17,9 +17,18 @@ MADE = f"<!-- Made by `python -m handbook` from docs/measured/{SOURCE}. -->\n\n"
 
 def tables(folder: Path) -> dict[str, str]:
     """Each table as a file's name and text: one for each strategy, and one of all. `folder` has the measured comparison."""
-    comparison = msgspec.json.decode((folder / SOURCE).read_bytes(), type=Comparison)
+    comparison = _measured(folder)
     found = {f"{strategy}.md": MADE + _strategy(comparison, strategy) for strategy in comparison.strategies}
     return found | {"all.md": MADE + whole_table(comparison)}
+
+
+def section(folder: Path) -> str:
+    """All of them for the README, as medians."""
+    return whole_table(_measured(folder), ranges=False)
+
+
+def _measured(folder: Path) -> Comparison:
+    return msgspec.json.decode((folder / SOURCE).read_bytes(), type=Comparison)
 
 
 def _strategy(comparison: Comparison, strategy: str) -> str:

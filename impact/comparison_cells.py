@@ -34,12 +34,12 @@ MEANINGS = {
 }
 
 
-def cell(row: Row | None, measure: str) -> str:
-    """A measure of a row: median, and the range where there is one; or that it is not known."""
+def cell(row: Row | None, measure: str, *, ranges: bool = True) -> str:
+    """A measure of a row: median, and with `ranges` the range where there is one; or that it is not known."""
     value = row.spreads.get(measure) if row else None
     if value is None:
         return UNKNOWN
-    return told(value) + ("×" if measure.endswith("_ratio") else "")
+    return (told(value) if ranges else number(value.median)) + ("×" if measure.endswith("_ratio") else "")
 
 
 def told(value: Spread) -> str:

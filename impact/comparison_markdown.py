@@ -18,33 +18,34 @@ HINTS = f"Against an order of it, but in fewer than {FEWEST_REPEATS} repeats, wh
 NO_CONTRADICTION = "Nothing that was measured contradicts the published table."
 
 
-def markdown(comparison: Comparison) -> str:
-    """The whole table, what contradicts the published one, and how it was measured."""
-    tables = [line for candidate in comparison.candidates for line in _table(comparison, candidate)]
+def markdown(comparison: Comparison, *, ranges: bool = True) -> str:
+    """The whole table, what contradicts the published one, and how it was measured; without `ranges` the table has medians alone."""
+    tables = [line for candidate in comparison.candidates for line in _table(comparison, candidate, ranges=ranges)]
     against = [f"- {sentence}." for sentence in contradictions(comparison)] or [NO_CONTRADICTION]
     seen = [f"- {sentence}." for sentence in hints(comparison)]
     hinted = ["", HINTS, "", *seen] if seen else []
-    return "\n".join([*tables, *against, *hinted, "", *account(comparison)]) + "\n"
+    return "\n".join([*tables, *against, *hinted, "", *account(comparison, ranges=ranges)]) + "\n"
 
 
-def lines(comparison: Comparison, candidate: str) -> list[tuple[str, list[str]]]:
+def lines(comparison: Comparison, candidate: str, *, ranges: bool = True) -> list[tuple[str, list[str]]]:
     """The rows of a candidate's table: what it is, and a cell for each strategy."""
     rows = [comparison.row(strategy, candidate) for strategy in comparison.strategies]
     found = [("outcome", [ending(row) if row else "" for row in rows])]
     for measure in MEASURES:
         if all(row is None or measure not in row.spreads for row in rows):
             continue
-        found.append((TITLES[measure], [cell(row, measure) for row in rows]))
+        found.append((TITLES[measure], [cell(row, measure, ranges=ranges) for row in rows]))
         if claim := claim_of(measure, candidate):
             found.append((f"published: {claim.title}", [claim.mark(strategy) for strategy in comparison.strategies]))
     return found
 
 
-def account(comparison: Comparison) -> list[str]:
+def account(comparison: Comparison, *, ranges: bool = True) -> list[str]:
     """How it was measured, in sentences."""
     setting, environment = comparison.setting, comparison.environment
     machine = f" on {environment.platform} with {environment.cpu_count} processors" if environment else ""
-    times = "once" if setting.repeats == 1 else f"{setting.repeats} times, so each figure is a median, with its range in brackets"
+    brackets = ", with its range in brackets" if ranges else ""
+    times = "once" if setting.repeats == 1 else f"{setting.repeats} times, so each figure is a median{brackets}"
     slow = "" if setting.objective_seconds is None else f" Slower than {setting.objective_seconds:g} s counted as slow."
     several = (
         ""
@@ -60,11 +61,11 @@ def account(comparison: Comparison) -> list[str]:
     ]
 
 
-def _table(comparison: Comparison, candidate: str) -> list[str]:
+def _table(comparison: Comparison, candidate: str, *, ranges: bool) -> list[str]:
     strategies = comparison.strategies
     return [
         f"| {candidate} | {' | '.join(strategies)} |",
         f"|---|{'--:|' * len(strategies)}",
-        *(f"| {title} | {' | '.join(cells)} |" for title, cells in lines(comparison, candidate)),
+        *(f"| {title} | {' | '.join(cells)} |" for title, cells in lines(comparison, candidate, ranges=ranges)),
         "",
     ]
