@@ -156,6 +156,7 @@ def test_it_is_followed_paused_and_promoted(up: ClusterLab, elsewhere: ClusterLa
         assert told.count("\n") == 1
 
 
+@pytest.mark.everything
 def test_it_is_watched_paused_and_ended_on_a_page_there_and_its_own_machine_hears_who_did_it(up: ClusterLab, elsewhere: ClusterLab) -> None:
     with canary(up) as live, dashboard(elsewhere) as page:
         # a run's name begins with its time

@@ -168,6 +168,7 @@ def test_a_database_that_is_killed_is_a_sentence_on_its_page_and_has_lost_nothin
     assert serving.predictions() == MODEL_ROWS
 
 
+@pytest.mark.everything
 def test_the_model_is_switched_in_each_of_the_four_ways_and_its_page_shows_the_new_version(serving: Serving) -> None:
     """A batch, a rollout of the service, a value that restarts the pages, and a new image: each switches its own page alone."""
     assert f"{MODEL_ROWS} rows" in serving.batch("v2")
@@ -186,23 +187,25 @@ def test_the_model_is_switched_in_each_of_the_four_ways_and_its_page_shows_the_n
 
 
 def test_a_version_that_the_store_lacks_is_a_sentence_on_its_page_and_the_others_answer(serving: Serving) -> None:
+    before = serving.versions("service")
     serving.helm("pages", "--reuse-values", "--set", "model.version=v9")
 
     found = serving.versions("data", "service")
     assert "has no version v9" in found["data"]
-    assert found["service"] == "v2"
+    assert found["service"] == before["service"]
 
 
 def test_a_store_that_is_killed_is_missed_by_a_start_alone(serving: Serving) -> None:
     serving.helm("pages", "--reuse-values", "--set", "model.version=v1")
-    assert serving.versions("data") == {"data": "v1"}
+    before = serving.versions(*BUTTONS)
+    assert before["data"] == "v1"
 
     with serving.away("store"):
-        assert serving.versions(*BUTTONS) == {"embedded": "v2", "data": "v1", "service": "v2", "database": "v2"}
+        assert serving.versions(*BUTTONS) == before
         serving.helm("pages", "--reuse-values", "--set", "model.version=v2")
         found = serving.versions("data", "embedded")
         assert "The store s3://models cannot be used" in found["data"]
-        assert found["embedded"] == "v2"
+        assert found["embedded"] == before["embedded"]
 
     # it asks again whenever somebody does, and needs no restart
     serving.come_to({"data": "v2"})
