@@ -15,13 +15,15 @@ _SOURCES = (
     "(process_cpu_seconds_total) told the lab's Prometheus; the proxy's and the users' are not in them."
 )
 HINTS = f"Against an order of it, but in fewer than {FEWEST_REPEATS} repeats, which is a hint and no contradiction:"
+CONTRADICTED = "What was measured contradicts the published table:"
 NO_CONTRADICTION = "Nothing that was measured contradicts the published table."
 
 
 def markdown(comparison: Comparison, *, ranges: bool = True) -> str:
     """The whole table, what contradicts the published one, and how it was measured; without `ranges` the table has medians alone."""
     tables = [line for candidate in comparison.candidates for line in _table(comparison, candidate, ranges=ranges)]
-    against = [f"- {sentence}." for sentence in contradictions(comparison)] or [NO_CONTRADICTION]
+    told = [f"- {sentence}." for sentence in contradictions(comparison)]
+    against = [CONTRADICTED, "", *told] if told else [NO_CONTRADICTION]
     seen = [f"- {sentence}." for sentence in hints(comparison)]
     hinted = ["", HINTS, "", *seen] if seen else []
     return "\n".join([*tables, *against, *hinted, "", *account(comparison, ranges=ranges)]) + "\n"
