@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from grafana_foundation_sdk.cog import plugins
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards import generated
 
@@ -28,6 +31,35 @@ def test_a_difference_is_named_by_its_file(tmp_path: Path) -> None:
 
     assert "rollout.json as committed" in generated.drift(tmp_path)
     assert "one-more.json as committed" in generated.drift(tmp_path)
+
+
+def unknown(board: dict[str, Any]) -> list[str]:
+    """Where a dashboard has what Grafana's own types leave out, or have otherwise, when they read it and write it again."""
+    plugins.register_default_plugins()
+    return sorted(missing(board, json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))))
+
+
+def missing(part: object, whole: object, where: str = "") -> list[str]:
+    """What of `part` is not, or otherwise, in `whole`, which may have defaults beside it; empty lists and dictionaries are nothing."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return [found for key, value in part.items() for found in missing(value, whole.get(key), f"{where}.{key}")]
+    if isinstance(part, list) and isinstance(whole, list) and len(part) == len(whole):
+        return [found for index, value in enumerate(part) for found in missing(value, whole[index], f"{where}[{index}]")]
+    return [] if part == whole or (part in ({}, []) and whole is None) else [where]
+
+
+def test_the_schema_knows_every_field_but_those_of_the_prometheus_plugin(board: dict[str, Any]) -> None:
+    annotations = range(len(board.get("annotations", {}).get("list", [])))
+    plugin = ("step", "textFormat", "titleFormat", "useValueForTime")
+
+    assert unknown(board) == [f".annotations.list[{index}].{field}" for index in annotations for field in plugin]
+
+
+def test_a_field_that_the_schema_does_not_know_is_found(board: dict[str, Any]) -> None:
+    """Else the test above could not fail."""
+    board["panels"][0]["colour"] = "red"
+
+    assert ".panels[0].colour" in unknown(board)
 
 
 def test_every_panel_says_what_it_shows_and_asks_the_source_that_is_chosen(board: dict[str, Any]) -> None:
