@@ -13,7 +13,6 @@ from app.faults import Faults
 from app.model import Model
 from app.signature import Drain
 from app.store import load
-from app.stores.opening import open_store
 from tests.unit.app.client import Client
 from tests.unit.app.replica import Replica
 from tests.unit.app.s3_server import S3Server
@@ -62,20 +61,13 @@ def replica(store: Path, tmp_path: Path) -> Iterator[ReplicaFactory]:
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A real S3 server, for all tests that want one; each makes a bucket of its own."""
-    server = S3Server(tmp_path_factory.mktemp("s3"))
-    try:
-        server.wait_until_ready()
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
         yield server
-    finally:
-        server.end()
 
 
 @pytest.fixture
 def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a new bucket; the environment leads to its server."""
-    for name, value in s3_server.environment.items():
-        monkeypatch.setenv(name, value)
     url = f"s3://models-{uuid.uuid4().hex[:12]}"
-    files, path = open_store(url)
-    files.mkdir(path)
+    s3_server.new_bucket(url, monkeypatch)
     return url

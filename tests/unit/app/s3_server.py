@@ -7,9 +7,13 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import httpx
+import pytest
 
+from app.stores.opening import open_store
 from tests.ports import free_port
 
 DEADLINE = 60.0
@@ -48,6 +52,24 @@ class S3Server:
             command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(command, env={**os.environ, **self.environment}, stdout=log, stderr=log)
+
+    def __enter__(self) -> Self:
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.end()
+
+    def new_bucket(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Make a bucket; the environment leads to this server."""
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
+        files, path = open_store(url)
+        files.mkdir(path)
 
     def wait_until_ready(self) -> None:
         """Return once it answers, whatever it answers."""

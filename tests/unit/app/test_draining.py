@@ -11,38 +11,34 @@ import httpx
 from tests.unit.app.conftest import ReplicaFactory
 from tests.unit.app.replica import DEADLINE, Replica
 from tests.unit.app.test_api import holdout_case
+from tests.waiting import wait_for
 
 CASE = holdout_case(0)
 
 
 def wait_until_draining(one: Replica) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while httpx.get(f"{one.url}/readyz").status_code != 503:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: httpx.get(f"{one.url}/readyz").status_code == 503, "it drains", DEADLINE)
 
 
 def wait_until_in_flight(one: Replica, requests: int) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while True:
+    def there() -> bool:
         found = re.search(r"model_api_in_flight_requests\{.*\} (\S+)", httpx.get(f"{one.url}/metrics").text)
-        if found and float(found[1]) == requests:
-            return
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        return found is not None and float(found[1]) == requests
+
+    wait_for(there, f"{requests} in flight", DEADLINE)
 
 
 def wait_until_refused(one: Replica) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while True:
+    def refused() -> bool:
         try:
             httpx.get(f"{one.url}/healthz")
         except httpx.ConnectError:
-            return
+            return True
         except httpx.TransportError:
             pass  # accepted in the instant in which the listener closed
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        return False
+
+    wait_for(refused, "it refuses connections", DEADLINE)
 
 
 class User(threading.Thread):
@@ -72,10 +68,7 @@ def test_sigterm_amid_slow_requests_of_busy_users_loses_none_and_ends_with_0(rep
     for user in users:
         user.start()
     try:
-        deadline = time.monotonic() + DEADLINE
-        while min(sum(user.answers.values()) for user in users) < 3:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(lambda: min(sum(user.answers.values()) for user in users) >= 3, "three answers for each", DEADLINE)
 
         one.process.terminate()
         wait_until_draining(one)

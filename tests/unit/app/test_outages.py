@@ -4,19 +4,15 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import text
 
 from app.batch import STOPPED
-from app.errors import DatabaseFailed
-from app.predictions.database import asking, open_database
-from app.stores.opening import open_store
 from tests import postgresql
+from tests.unit.app.batches import begun, counted
 from tests.unit.app.conftest import ClientFactory
 from tests.unit.app.s3_server import S3Server
 from tests.unit.app.test_api import HOLDOUT, holdout_case
@@ -32,37 +28,14 @@ def many(tmp_path: Path) -> Path:
     return write_csv(tmp_path / "many.csv", np.tile(HOLDOUT.values, (TIMES, 1)).tolist())
 
 
-def counted(url: str) -> tuple[int, int]:
-    """Predictions, and rows that have one; none of a database that cannot be asked."""
-    engine = open_database(url, writes=False)
-    try:
-        with asking(engine) as connection:
-            rows, different = connection.execute(text("SELECT count(*), count(DISTINCT row) FROM predictions")).one()
-            return rows, different
-    except DatabaseFailed:
-        return 0, 0
-    finally:
-        engine.dispose()
+def goes_on(store: Path, url: str, path: Path) -> None:
+    """What the batch of `many` in `path` has written is there once, and the next run adds what is missing."""
+    before, different = counted(url)
+    assert 0 < before == different < TOTAL
 
+    assert f"{before} of them before" in run(store, url, path)
 
-@contextmanager
-def begun(store: Path | str, url: str, path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A batch that has written some rows and has many to go; it has ended afterwards."""
-    program = command(Path(store), url, path, "--chunk", "10")
-    # a URL is no path, which would lose one of its slashes
-    program[program.index("--store") + 1] = str(store)
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def written() -> bool:
-        assert process.poll() is None, process.communicate()
-        return counted(url) > (0, 0)
-
-    try:
-        wait_for(written, "the first rows", DEADLINE)
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    assert counted(url) == (TOTAL, TOTAL)
 
 
 def told(process: "subprocess.Popen[str]", code: int) -> str:
@@ -83,12 +56,7 @@ def test_a_sqlite_file_that_is_moved_away_is_missed_at_once_and_goes_on_once_it_
         away = database.rename(tmp_path / "away.db")
         assert re.search("was moved away or exchanged during use: put it back, and repeat the batch", told(process, 3))
     away.rename(database)
-    before, different = counted(url)
-    assert 0 < before == different < TOTAL
-
-    assert f"{before} of them before" in run(store, url, many)
-
-    assert counted(url) == (TOTAL, TOTAL)
+    goes_on(store, url, many)
 
 
 @pytest.mark.cluster
@@ -102,12 +70,7 @@ def test_a_database_that_is_killed_is_a_sentence_and_goes_on_once_it_is_back(
         assert "check that it is up" in run(store, url, many, code=3)
     # as it was named, and not as it is called inside
     assert sentence.startswith(f"the database {url} failed (")
-    before, different = counted(url)
-    assert 0 < before == different < TOTAL
-
-    assert f"{before} of them before" in run(store, url, many)
-
-    assert counted(url) == (TOTAL, TOTAL)
+    goes_on(store, url, many)
 
 
 @pytest.mark.cluster
@@ -124,12 +87,7 @@ def test_a_second_ctrl_c_ends_a_batch_whose_database_hangs_and_no_row_is_lost(
 
             wait_for(ended, "an end of the batch")
         assert process.returncode in {-signal.SIGINT, STOPPED}
-    before, different = counted(url)
-    assert 0 < before == different < TOTAL
-
-    assert f"{before} of them before" in run(store, url, many)
-
-    assert counted(url) == (TOTAL, TOTAL)
+    goes_on(store, url, many)
 
 
 @pytest.mark.cluster
@@ -179,21 +137,14 @@ def test_a_batch_outlives_an_s3_store_that_is_killed_and_misses_it_at_its_next_s
     store: Path, tmp_path: Path, many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{tmp_path / 'predictions.db'}"
-    server = S3Server(tmp_path)
-    try:
-        server.wait_until_ready()
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        files, path = open_store("s3://models")
-        files.mkdir(path)
+    with S3Server(tmp_path) as server:
+        server.new_bucket("s3://models", monkeypatch)
         publish = ("app.stores", "publish", "v2", "--from", str(store), "--store", "s3://models")
         subprocess.run([*command(store, url, many)[:2], *publish], check=True, capture_output=True, timeout=DEADLINE)
         with begun("s3://models", url, many) as process:
             server.end()
             said, _ = process.communicate(timeout=DEADLINE)
             assert process.returncode == 0, said
-    finally:
-        server.end()
     assert counted(url) == (TOTAL, TOTAL)
 
     again = [*command(store, url, many)]

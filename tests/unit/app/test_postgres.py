@@ -2,19 +2,17 @@
 
 import signal
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import text
 
-from app.errors import DatabaseFailed
-from app.predictions.database import asking, migrate, open_database
+from app.predictions.database import migrate, open_database
 from app.predictions.reading import page
 from tests import postgresql
 from tests.ports import free_port
+from tests.unit.app.batches import begun, counted
 from tests.unit.app.conftest import ClientFactory
 from tests.unit.app.test_api import HOLDOUT
 from tests.unit.app.test_batch import DEADLINE, command, run, write_csv
@@ -28,34 +26,12 @@ def url(postgresql_server: postgresql.Server) -> str:
     return postgresql_server.new_database()
 
 
-def count(url: str) -> tuple[int, int]:
-    """Rows, and different ones."""
-    engine = open_database(url, writes=False)
-    try:
-        with asking(engine) as connection:
-            rows, different = connection.execute(text("SELECT count(*), count(DISTINCT row) FROM predictions")).one()
-            return rows, different
-    except DatabaseFailed:
-        return 0, 0
-    finally:
-        engine.dispose()
-
-
 def test_a_killed_run_goes_on_and_two_at_once_write_each_row_once(store: Path, url: str, tmp_path: Path, client: ClientFactory) -> None:
     many = write_csv(tmp_path / "many.csv", np.tile(HOLDOUT.values, (15, 1)).tolist())
     total = 15 * len(HOLDOUT.values)
-    process = subprocess.Popen(command(store, url, many, "--chunk", "20"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        deadline = time.monotonic() + DEADLINE
-        while count(url) == (0, 0):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+    with begun(store, url, many, chunk=20) as process:
         process.send_signal(signal.SIGKILL)
-    finally:
-        process.kill()
-        process.communicate()
-    assert 0 < count(url)[0] < total
+    assert 0 < counted(url)[0] < total
 
     both = [subprocess.Popen(command(store, url, many, "--chunk", "50"), stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     try:
@@ -66,9 +42,9 @@ def test_a_killed_run_goes_on_and_two_at_once_write_each_row_once(store: Path, u
             one.wait()
 
     assert [one.returncode for one in both] == [0, 0], said
-    assert count(url) == (total, total)
+    assert counted(url) == (total, total)
     run(store, url, many)
-    assert count(url) == (total, total)
+    assert counted(url) == (total, total)
 
     shown = client("v2", database=url)
     first = shown.get("/predictions", params={"limit": 100, "version": "v2"}).json()

@@ -9,7 +9,6 @@ from streamlit.testing.v1 import AppTest
 from app.artifact import build, read
 from app.errors import StoreRefused
 from app.pages import main, start
-from app.stores.opening import open_store
 from tests.unit.app.replica import Replica
 from tests.unit.app.s3_server import S3Server
 from tests.unit.pages.conftest import SECONDS, Opener, click, forget, run, said
@@ -160,19 +159,12 @@ def test_an_s3_store_that_is_killed_during_use_is_missed_by_a_start_alone(
     opened: Opener, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "model.toml"
-    server = S3Server(tmp_path)
-    try:
-        server.wait_until_ready()
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        files, path = open_store("s3://models")
-        files.mkdir(path)
+    with S3Server(tmp_path) as server:
+        server.new_bucket("s3://models", monkeypatch)
         run("app.stores", "publish", "v1", "--from", str(store), "--store", "s3://models")
         run("app.stores", "use", "v1", "--config", str(config), "--store", "s3://models", "--from", str(store))
         page = opened("as_data")
         assert "version **v1**" in said(click(page, "Predict"))
-    finally:
-        server.end()
 
     assert "version **v1**" in said(click(page, "Predict"))
     forget()
