@@ -1,4 +1,4 @@
-"""Make the generated pages and tables of docs/ and the README's table anew, or check that those that are committed are what would be made.
+"""Make the generated pages and tables of docs/ and the README's tables anew, or check that those that are committed are what would be made.
 
 `python -m handbook` writes them; with `--check` nothing is written, and a difference is exit code 1.
 `python -m handbook pictures FOLDER` draws the tutorial's pictures from the runs of a `labctl compare --to FOLDER`
