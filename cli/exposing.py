@@ -12,6 +12,9 @@ from impact.remote_write import RemoteWriter
 from platforms.local import lab as local
 from strategies.errors import StoreRefused
 
+NAMES = "labctl_rollout_.+"
+"""What the metrics of every run are called; as a regular expression."""
+
 
 def exposing(exposition: Exposition, platform: str, home: Path, prometheus: str) -> AbstractContextManager[object]:
     """Make `exposition` known to the Prometheus of the lab while the context lasts: that at `home`, or that at the URL `prometheus`.
@@ -20,7 +23,7 @@ def exposing(exposition: Exposition, platform: str, home: Path, prometheus: str)
     """
     if platform == LOCAL:
         return _scraped(exposition, home)
-    return RemoteWriter(exposition.registry(), prometheus, {"job": "labctl", "instance": "labctl"})
+    return RemoteWriter(exposition.registry(), prometheus, {"job": "labctl", "instance": "labctl"}, NAMES)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import httpx
 
 from impact.userlog import UserLog
 from tests.cluster.lab import MINUTES, ClusterLab
+from tests.e2e import boards
 from tests.waiting import wait_for
 
 Json = dict[str, Any]
@@ -35,6 +36,8 @@ QUICK = (
     "1s",
 )
 """Slower than that is nothing but a broken machine: a busy one must not be taken for a bad candidate."""
+GONE_SECONDS = 5.0
+"""Without an end to its series Prometheus would show a rollout's last values for five minutes more (asserted at five times it)."""
 ROUTES = "virtualservice.networking.istio.io/model-api"
 
 
@@ -62,6 +65,11 @@ def require_one_version(lab: ClusterLab, version: str) -> None:
     serving = [slot for slot in found["slots"].values() if slot["percent"] == 100]
     assert [(slot["version"], slot["role"], slot["replicas"]) for slot in serving] == [(version, "stable", 2)]
     assert [slot["replicas"] for slot in found["slots"].values() if slot["percent"] == 0] == [0]
+
+
+def require_no_metrics(lab: ClusterLab) -> None:
+    """Of rollouts that are over nothing is shown any more, well before Prometheus would forget them by itself."""
+    boards.wait_until_gone(lab.prometheus, '{__name__=~"labctl_rollout_.+"}', 5 * GONE_SECONDS)
 
 
 def events(lab: ClusterLab) -> list[Json]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
-from tests.cluster.rollouts import ROUTES, bystander, events, other_than, require_one_version, rollout, stable, status
+from tests.cluster.rollouts import ROUTES, bystander, events, other_than, require_no_metrics, require_one_version, rollout, stable, status
 from tests.e2e.seed import SEED, chosen
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
@@ -72,3 +72,4 @@ def test_a_killed_labctl_leaves_what_another_checkout_ends_or_goes_on_with(up: C
     assert summary["outcome"] == ("promoted" if forward else "interrupted")
     assert user.failed == []
     require_one_version(up, after if forward else before)
+    require_no_metrics(up)

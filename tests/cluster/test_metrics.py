@@ -3,15 +3,11 @@
 import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
-from tests.cluster.rollouts import other_than, rollout, stable, status
+from tests.cluster.rollouts import other_than, require_no_metrics, rollout, stable, status
 from tests.e2e import boards
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(20 * MINUTES)]
-
-ANY = '{__name__=~"labctl_rollout_.+"}'
-GONE_SECONDS = 5.0
-"""Without an end to its series Prometheus would show the last values for five minutes more (asserted at five times it)."""
 
 
 def test_a_rollouts_metrics_are_there_while_it_runs_and_gone_when_it_is_over(lab: ClusterLab) -> None:
@@ -27,5 +23,5 @@ def test_a_rollouts_metrics_are_there_while_it_runs_and_gone_when_it_is_over(lab
         boards.wait_for_series(lab.prometheus, MINUTES)
         lab.labctl("abort")
         live.ended(130)
-    wait_for(lambda: boards.ask(lab.prometheus, ANY) == [], "they are shown still", 5 * GONE_SECONDS)
+    require_no_metrics(lab)
     assert boards.ask(lab.prometheus, "count_over_time(labctl_rollout_info[10m])"), "they have been there"

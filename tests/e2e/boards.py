@@ -67,3 +67,11 @@ def wait_for_series(prometheus: str, seconds: float) -> None:
         while missing := [asked for asked in missing if not ask(prometheus, asked.expr, client)]:
             assert time.monotonic() < deadline, f"no series after {seconds:g} s for {missing}"
             time.sleep(0.2)
+
+
+def wait_until_gone(prometheus: str, expr: str, seconds: float) -> None:
+    """Return once a query has no series any more."""
+    deadline = time.monotonic() + seconds
+    while shown := ask(prometheus, expr):
+        assert time.monotonic() < deadline, f"after {seconds:g} s still shown: {shown}"
+        time.sleep(0.2)
