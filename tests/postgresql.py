@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -83,14 +83,22 @@ class Server:
         """Nobody is answered while the block lasts, and nobody is told so."""
         assert self._process
         one = psutil.Process(self._process.pid)
+        # first of all, so that it makes no more of them
+        one.suspend()
         everybody = [one, *one.children(recursive=True)]
-        for process in everybody:
-            process.suspend()
         try:
+            for process in everybody[1:]:
+                _signal(process.suspend)
             yield
         finally:
             for process in everybody:
-                process.resume()
+                _signal(process.resume)
+
+
+def _signal(send: Callable[[], None]) -> None:
+    # a connection's process may have ended by then
+    with suppress(psutil.NoSuchProcess):
+        send()
 
 
 @contextmanager

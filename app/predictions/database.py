@@ -10,11 +10,13 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool, Pool, QueuePool
 
 from app.errors import BadConfiguration, DatabaseFailed
 
 CONNECT_SECONDS = 5
+ANSWER_SECONDS = 10
+"""How long PostgreSQL may take for what a reader asks."""
 LOCK_SECONDS = 60
 """How long a writer waits for another one."""
 MIGRATION_LOCK = 7406312
@@ -42,24 +44,42 @@ def open_database(url: str, *, writes: bool) -> Engine:
             if not writes:
                 # else a reader would make an empty database where there is none
                 parsed = parsed.set(database=f"file:{quote(parsed.database)}", query={"mode": "rw", "uri": "true"})
-            # a reader keeps no file open: a database that was moved away and made anew is read at once
-            pool = QueuePool if writes else NullPool
-            engine = create_engine(parsed, connect_args={"timeout": LOCK_SECONDS}, poolclass=pool, execution_options={WRITES: writes})
+            engine = create_engine(
+                parsed, connect_args={"timeout": LOCK_SECONDS}, poolclass=_pool(writes=writes), execution_options={WRITES: writes}
+            )
             _prepare_sqlite(engine, writes=writes)
             return engine
         case "postgresql":
-            return create_engine(
+            engine = create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
                 # a database that was made without an encoding would answer in bytes
                 connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "UTF8"},
-                pool_pre_ping=True,
-                pool_size=2,
+                poolclass=_pool(writes=writes),
+                pool_pre_ping=writes,
                 execution_options={WRITES: writes},
             )
+            if not writes:
+                _limit_answers(engine)
+            return engine
         case other:
             raise BadConfiguration(
                 f"a database of the kind {other} is not supported: give sqlite:///FILE or postgresql://user@host/database"
             )
+
+
+def _pool(*, writes: bool) -> type[Pool]:
+    """A reader keeps nothing open: a file that was moved away and made anew is read at once, and no server that hangs is waited for.
+
+    Only a connection that is being made can be given up after a time; one that exists would wait as long as the server hangs.
+    """
+    return QueuePool if writes else NullPool
+
+
+def _limit_answers(engine: Engine) -> None:
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        # not among the connection's options, which a pooler in between may refuse
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{ANSWER_SECONDS}s'")
 
 
 def _prepare_sqlite(engine: Engine, *, writes: bool) -> None:

@@ -16,6 +16,8 @@ from app.predictions.tables import PREDICTIONS, RUNS
 
 SECONDS_FRESH = 10.0
 """How long what was read is told again: scrapes must not load the database, however many scrape."""
+SCRAPE_SECONDS = 0.5
+"""How long a scrape waits for the database: a replica that is scraped too late counts as gone, and it may predict all the while."""
 
 
 def page(
@@ -58,6 +60,7 @@ class BatchMetrics(Collector):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
+        self._reading: threading.Thread | None = None
         self._read_at = float("-inf")
         self._families: list[Metric] = []
 
@@ -68,13 +71,26 @@ class BatchMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """What is in the database now, or was a moment ago."""
         with self._lock:
-            if time.monotonic() - self._read_at >= SECONDS_FRESH:
-                self._families = self._read()
-                self._read_at = time.monotonic()
-            return iter(self._families)
+            if self._is_fresh():
+                return iter(self._families)
+            if not (self._reading and self._reading.is_alive()):
+                # of those that a hanging database keeps there is never more than one, and it keeps no process from its end
+                self._reading = threading.Thread(target=self._read_again, name="batch-metrics", daemon=True)
+                self._reading.start()
+            reading = self._reading
+        reading.join(SCRAPE_SECONDS)
+        with self._lock:
+            return iter(self._families if self._is_fresh() else [_up(0)])
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._read_at < SECONDS_FRESH
+
+    def _read_again(self) -> None:
+        families = self._read()
+        with self._lock:
+            self._families, self._read_at = families, time.monotonic()
 
     def _read(self) -> list[Metric]:
-        answers = GaugeMetricFamily("model_batch_database_up", "Whether the database of predictions can be asked.")
         rows = CounterMetricFamily("model_batch_rows", "Rows in the database, predicted or refused.", labels=("version", "result"))
         seconds = CounterMetricFamily(
             "model_batch_seconds", "Seconds spent on batches: reading, predicting and writing.", labels=("version",)
@@ -95,9 +111,7 @@ class BatchMetrics(Collector):
                 counted = connection.execute(sums).all()
                 ended = {version: (at, took) for version, at, took in connection.execute(newest)}
         except DatabaseFailed:
-            answers.add_metric((), 0)
-            return [answers]
-        answers.add_metric((), 1)
+            return [_up(0)]
         for version, all_rows, refused, spent in counted:
             rows.add_metric((version, "predicted"), float(all_rows - refused))
             rows.add_metric((version, "refused"), float(refused))
@@ -105,4 +119,10 @@ class BatchMetrics(Collector):
         for version, (at, took) in ended.items():
             last.add_metric((version,), took)
             success.add_metric((version,), at.timestamp())
-        return [answers, rows, seconds, last, success]
+        return [_up(1), rows, seconds, last, success]
+
+
+def _up(value: int) -> Metric:
+    answers = GaugeMetricFamily("model_batch_database_up", "Whether the database of predictions can be asked.")
+    answers.add_metric((), value)
+    return answers

@@ -132,6 +132,28 @@ def test_a_service_whose_database_is_killed_says_so_predicts_on_and_shows_the_sa
     assert shown.get("/predictions", params={"limit": 1000}).json() == before
 
 
+@pytest.mark.cluster
+def test_a_service_whose_database_hangs_says_so_and_is_scraped_meanwhile(
+    store: Path, postgresql_server: postgresql.Server, many: Path, client: ClientFactory
+) -> None:
+    """A replica that is not scraped in time counts as gone, though it predicts."""
+    url = postgresql_server.new_database()
+    run(store, url, many)
+    shown = client("v2", database=url)
+    before = shown.get("/predictions").json()
+    assert shown.get("/metrics").status_code == 200
+
+    with postgresql_server.hanging():
+        answer = shown.get("/predictions")
+        assert answer.status_code == 503
+        assert "timeout" in answer.json()["detail"]
+        wait_for(lambda: "model_batch_database_up 0.0" in shown.get("/metrics").text, "a scrape without the database")
+        assert shown.post("/predict", json=holdout_case(0)).status_code == 200
+
+    assert shown.get("/predictions").json() == before
+    wait_for(lambda: "model_batch_database_up 1.0" in shown.get("/metrics").text, "a scrape with the database")
+
+
 @pytest.mark.everything
 def test_a_batch_outlives_an_s3_store_that_is_killed_and_misses_it_at_its_next_start(
     store: Path, tmp_path: Path, many: Path, monkeypatch: pytest.MonkeyPatch
