@@ -98,6 +98,7 @@ def carry_out(
         preview=preview.log,
         predictions=platform.prediction_log,
         analyses=_analyses(run.plan, events),
+        clock=clock,
     )
     engine = Engine(
         run.plan,
