@@ -86,7 +86,9 @@ class Copies(NamedTuple):
         """Judges the copies that were not answered well as failed; None unless it is the candidate that has most of the missing ones.
 
         Args:
-            came: pairs in the prediction log, `good` of them with a good answer of the candidate, of `asked` requests.
+            came: pairs in the prediction log.
+            good: those of them with a good answer of the candidate.
+            asked: users' requests that stable answered, of which the candidate was to get its share.
             options: which harm is acceptable, and which must be seen.
             alpha: the probability of a wrong FAIL.
         """

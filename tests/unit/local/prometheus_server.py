@@ -12,7 +12,6 @@ import httpx
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from app.metrics import BUCKETS
-
 from platforms.local import prometheus_binary, prometheus_config
 from platforms.local.prometheus_config import Target
 from strategies.traffic import Slot
