@@ -33,7 +33,7 @@ class Servers(Drops, Protocol):
     def durations(self, slot: Slot, since: datetime, until: datetime, *, mirrored: bool = False) -> Mapping[float, int]:
         """How many of them took at most so many seconds."""
 
-    def in_flight(self, slot: Slot) -> int:
+    def in_flight(self, slot: Slot, at: datetime) -> int:
         """How many were got and not answered."""
 
     def scrapes(self, slot: Slot, since: datetime, until: datetime) -> list[list[bool]]:
@@ -76,14 +76,15 @@ class Copies(NamedTuple):
 
     def found(self) -> str:
         """What the candidate did with them, in words."""
-        refused = [f"{n} with status {status}" for status, n in sorted((self.statuses or {}).items()) if n and not status.startswith("2")]
-        said = [f"it answered {', '.join(refused)}"] if refused else []
-        said += [f"{self.in_flight} waited in it for an answer"] if self.in_flight else []
-        said += [f"{self.away} of its replicas did not answer Prometheus either"] if self.away else []
-        return f"of the copies that were sent to the candidate {' and '.join(said)}" if said else "the copies came to the candidate"
+        said = [f"answered {n} with status {status}" for status, n in sorted((self.statuses or {}).items()) if n]
+        said += [f"had not answered {self.in_flight}"] if self.in_flight else []
+        said += [f"did not answer Prometheus either, in {self.away} of its replicas"] if self.away else []
+        return f"of the copies the candidate itself {', '.join(said) or 'counted none'}"
 
     def charged(self, came: int, good: int, asked: int, options: JudgeOptions, *, alpha: float) -> MetricJudgement | None:
         """Judges the copies that were not answered well as failed; None unless it is the candidate that has most of the missing ones.
+
+        A copy that it answered well and that is not in the log is none of these: there the log is late.
 
         Args:
             came: pairs in the prediction log.
@@ -92,18 +93,21 @@ class Copies(NamedTuple):
             options: which harm is acceptable, and which must be seen.
             alpha: the probability of a wrong FAIL.
         """
-        users = failures(self.users or {})
-        if not users.n or self.statuses is None:
+        users, copies = failures(self.users or {}), failures(self.statuses or {})
+        if not users.n or (self.statuses is None and not self.away):
             return None
-        # both are seen through the same scrapes, so what these miss at either end does not matter to the ratio
-        arrived = min(self.mirror, (failures(self.statuses).n + self.in_flight) / users.n)
+        # both are seen through the same scrapes, so what these miss at either end does not matter to the ratios
+        arrived = min(self.mirror, (copies.n + self.in_flight) / users.n)
+        unanswered = (copies.bad + self.in_flight) / users.n - (came - good) / asked
+        missing = self.mirror - came / asked
         if self.away:
             # who is not there cannot count what was sent to it
-            arrived = self.mirror
-        if arrived - came / asked <= self.mirror - arrived:
+            arrived, unanswered = self.mirror, missing
+        if unanswered <= missing / 2:
             return None
         sent = max(came, round(arrived * asked))
-        candidate, stable = Count(sent - good, sent), Count(users.bad, users.n)
+        bad = min(sent, came - good + round(unanswered * asked))
+        candidate, stable = Count(bad, sent), Count(users.bad, users.n)
         judged = judge(
             {"failed": (candidate, stable)},
             {},
@@ -124,7 +128,7 @@ def account(servers: Servers, traffic: Traffic, since: datetime, until: datetime
     candidate, stable = traffic.candidate, traffic.stable
     return Copies(
         statuses=servers.answered(candidate, since, until, mirrored=True),
-        in_flight=servers.in_flight(candidate),
+        in_flight=servers.in_flight(candidate, until),
         users=servers.answered(stable, since, until),
         copies_took=servers.durations(candidate, since, until, mirrored=True),
         users_took=servers.durations(stable, since, until),

@@ -156,9 +156,9 @@ class PrometheusWitness:
             for series in self._ask("scrapes", self._window(slot, start, end), end)
         ]
 
-    def in_flight(self, slot: Slot) -> int:
-        """How many requests and copies the replicas of `slot` have got and not answered, as they were last scraped."""
-        series = self._ask("in_flight", {"slot": str(slot)})
+    def in_flight(self, slot: Slot, at: datetime | None = None) -> int:
+        """How many requests and copies the replicas of `slot` have got and not answered, as they were last scraped before `at` (now)."""
+        series = self._ask("in_flight", {"slot": str(slot)}, None if at is None else at.timestamp())
         return round(float(series[0].value[1])) if series and series[0].value else 0
 
     def dropped(self) -> dict[Slot, float]:

@@ -70,7 +70,8 @@ class ShadowWitness:
         Raises:
             WitnessLost: the log cannot be read or is not whole, or the servers' counts cannot be had.
         """
-        self._read()
+        until = self._clock.now()
+        self._pairs += self._read()
         compared = self._compare(requests, objective, final=final)
         if final and compared.judgement.verdict is not Verdict.FAIL and self._pairing.waiting:
             self._wait_for_copies()
@@ -78,15 +79,15 @@ class ShadowWitness:
         facts = self._facts(compared) | copying.facts(self._before, requests)
         judgement = compared.judgement
         if final or judgement.verdict is Verdict.FAIL:
-            copies = account(self._servers, self._traffic, self._since, self._clock.now())
+            copies = account(self._servers, self._traffic, self._since, until)
             facts |= copies.facts()
             if judgement.verdict is not Verdict.FAIL:
                 judgement = self._lost(judgement, copies)
         return Judgement(verdict=judgement.verdict, reason=judgement.reason, metrics=judgement.metrics, facts=facts)
 
-    def _read(self) -> None:
+    def _read(self) -> list[Pair]:
         require_whole(self._servers.dropped())
-        self._pairs += self._pairing.add(self._log.poll().predictions, self._clock.now().timestamp())
+        return self._pairing.add(self._log.poll().predictions, self._clock.now().timestamp())
 
     def _compare(self, requests: Sequence[Request], objective: float | None, *, final: bool) -> PairComparison:
         return compare_pairs(
@@ -101,14 +102,14 @@ class ShadowWitness:
         )
 
     def _wait_for_copies(self) -> None:
-        """Until so many of the requests of now have their copies that the rest may be lost; later requests are not waited for.
+        """Until so many of the requests of now have their copies that the rest may be lost. In the end what has none has lost it.
 
-        In the end what has no copy has lost it.
+        Later requests do not count: of those only the ones with a copy would be known.
         """
         expected = self._pairing.waiting
 
         def came() -> bool:
-            self._read()
+            self._pairs += [pair for pair in self._read() if pair.request_id in expected]
             return self._enough(self._pairing.lost + len(expected & self._pairing.waiting))
 
         try:
@@ -134,9 +135,10 @@ class ShadowWitness:
         if failed and failed.verdict is Verdict.FAIL:
             metrics = (failed, *(metric for metric in judgement.metrics if metric.metric != failed.metric))
             return Judgement(verdict=Verdict.FAIL, reason=f"{copies.found()}: {failed.explanation}", metrics=metrics)
-        reason = f"{came} of {asked} requests came as a copy, and {self._traffic.mirror} % should have: see whether the proxy drops them"
-        if failed:
-            reason += f", or the candidate, as {copies.found()}"
+        reason = (
+            f"{came} of {asked} requests came as a copy, and {self._traffic.mirror} % should have; {copies.found()}: "
+            "see whether the proxy drops them, or the prediction log is late"
+        )
         return Judgement(verdict=Verdict.ERROR, reason=reason, metrics=judgement.metrics)
 
     def _facts(self, compared: PairComparison) -> dict[str, Fact]:

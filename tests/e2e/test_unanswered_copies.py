@@ -63,7 +63,7 @@ def test_one_that_hangs_on_copies_is_bad(lab: Labctl) -> None:
     """Only the candidate's replicas are started with this fault."""
     done = lab.run(*SHADOW, "--hold", "8s", "--to", "v2", timeout=150, environment={"MODEL_API_LATENCY_SECONDS": "60"})
 
-    assert "waited in it for an answer" in require_bad(lab, done.returncode, done.stdout, done.stderr)["reason"]
+    assert "had not answered" in require_bad(lab, done.returncode, done.stdout, done.stderr)["reason"]
 
 
 def test_one_whose_replicas_die_is_bad(lab: Labctl) -> None:
