@@ -113,7 +113,7 @@ def test_a_log_with_holes_judges_nobody(tmp_path: Path) -> None:
         Shadow(tmp_path, 600).judged(Counted(lacking=1))
 
 
-@pytest.mark.parametrize("age", [0.0, 5.0, 8.0, 60.0])
+@pytest.mark.parametrize("age", [0.0, 5.0, 60.0])
 def test_a_shadow_whose_copies_do_not_come_is_an_error_however_young_they_are(tmp_path: Path, age: float) -> None:
     """They are waited for, as long as they may be on their way, and no longer."""
     shadow = Shadow(tmp_path, 600, 5000, age=age)
