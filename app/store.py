@@ -15,7 +15,7 @@ import joblib
 from pydantic import ValidationError
 
 from app.card import ModelCard, libraries_here
-from app.errors import PredictionFailed, StoreRefused
+from app.errors import PredictionFailed, StoreRefused, UnknownVersion
 from app.model import Model
 
 MODEL_FILE = "model.joblib"
@@ -43,7 +43,8 @@ def read_card(store: Path, version: str) -> ModelCard:
     """What is told about a version, without touching its model.
 
     Raises:
-        StoreRefused: there is no such version, or its card cannot be read.
+        UnknownVersion: there is no such version.
+        StoreRefused: there is no such store, or the card cannot be read.
     """
     check_name(version)
     path = store / version / CARD_FILE
@@ -53,7 +54,7 @@ def read_card(store: Path, version: str) -> ModelCard:
         if not store.is_dir():
             raise StoreRefused(f"there is no model store at {store}: `labctl model train` makes one, or name another") from exc
         held = ", ".join(versions(store)) or "nothing"
-        raise StoreRefused(f"the store {store} has no version {version} (it holds {held}): train it, or name another") from exc
+        raise UnknownVersion(f"the store {store} has no version {version} (it holds {held}): train it, or name another") from exc
     except OSError as exc:
         raise StoreRefused(f"{path} cannot be read ({exc.strerror}): make it readable, or train {version} again") from exc
     return parse_card(content, version, str(path))
@@ -95,8 +96,9 @@ def load(store: Path, version: str) -> Model:
     """Read, check, unpickle and try a version.
 
     Raises:
-        StoreRefused: it is missing, unreadable, not the file that its card tells of, made by another
-            scikit-learn, or fails on its own example.
+        UnknownVersion: there is no such version.
+        StoreRefused: it is unreadable, not the file that its card tells of, made by another scikit-learn, or fails
+            on its own example.
     """
     card = read_card(store, version)
     check_libraries(card)

@@ -47,7 +47,7 @@ def contained(folder: Path, name: str) -> Model:  # noqa: ARG001  another name i
     """The model in an artifact, loaded and checked when it is first asked for.
 
     Raises:
-        StoreRefused: it is missing, or cannot be loaded.
+        UnknownVersion, StoreRefused: it is missing, or cannot be loaded.
     """
     return load(folder / MODELS, read(folder).model)
 
@@ -72,5 +72,5 @@ def published(config: Path) -> tuple[Choice, Model]:
         BadConfiguration: the file chooses no model.
         UnknownVersion, StoreRefused: the store does not have it, or has another one of that name.
     """
-    choice = read_choice(config)
-    return choice, load_from(choice.store, choice.version, choice.sha256)
+    choice, fetched = read_choice(config), Configuration.from_environment().fetched
+    return choice, load_from(choice.store if fetched is None else str(fetched), choice.version, choice.sha256)

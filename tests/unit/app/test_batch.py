@@ -224,7 +224,7 @@ def test_an_input_that_is_none_is_refused_in_a_sentence(tmp_path: Path, content:
 
 def test_what_fails_is_one_sentence_with_its_exit_code(store: Path, tmp_path: Path, url: str, holdout: Path) -> None:
     assert "cannot be read" in run(store, url, tmp_path / "nowhere.csv", code=3)
-    assert "has no version v9" in run(store, url, holdout, version="v9", code=3)
+    assert "has no version v9" in run(store, url, holdout, version="v9", code=2)
     assert "no cron expression" in run(store, url, holdout, "--schedule", "soon", code=2)
     assert "is not supported" in run(store, "mysql://root:secret@localhost/x", holdout, code=3)
     assert "unable to open database file" in run(store, f"sqlite:///{tmp_path}/no/p.db", holdout, code=3)
