@@ -220,7 +220,7 @@ class ClusterLab:
             self._target,
             self._cluster,
             namespace=namespace,
-            helm=Helm(self._target.context, namespace, digest=self._digest, extra=values or {}),
+            helm=Helm(self._target.context, namespace, digest=self._digest, extra=values or {}, held=held),
             gateway=self._gateway,
             owned=OwnedRoutes(self._cluster, namespace, held=held, note=note, reclaim=self._reclaim),
             held=held,

@@ -63,13 +63,11 @@ class KubernetesPlatform:
         deployment = self._deployment(slot)
         if deployment and _version(deployment) != release.version:
             self.retire(slot)
-        self._check_lease()
         self._helm.install(slot, release)
         self._wait_until_running(slot, release)
 
     def replace(self, step: Replace, meanwhile: Callable[[], None] = lambda: None) -> None:
         """See `strategies.platform.Platform`. It is the Deployment's own controller that exchanges the pods."""
-        self._check_lease()
         strategy: Json = {"type": "Recreate"}
         if step.how is Replacement.ROLLING:
             strategy = {"type": "RollingUpdate", "maxSurge": step.max_surge, "maxUnavailable": step.max_unavailable}
@@ -108,7 +106,6 @@ class KubernetesPlatform:
         traffic = self._routes.traffic()
         if traffic and traffic.percent(slot) and self._deployment(slot):
             raise CouldNotRun(f"{slot} gets {traffic.percent(slot)} % of the traffic and cannot be retired; route it away first")
-        self._check_lease()
         self._helm.uninstall(slot)
         with self._pods(slot) as watched:
             wait_until(
@@ -225,10 +222,6 @@ class KubernetesPlatform:
         found = self._cluster.get(f"/apis/apps/v1/namespaces/{self._namespace}/deployments/{routes.release_name(slot)}")
         # a deletion in the foreground keeps the object until its pods have gone
         return None if found is None or found["metadata"].get("deletionTimestamp") else found
-
-    def _check_lease(self) -> None:
-        if self._held:
-            self._held.check()
 
 
 def _version(deployment: Json) -> str:
