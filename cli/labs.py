@@ -58,6 +58,13 @@ class Connected(Verbs, Protocol):
     def instances(self) -> "Mapping[str, Slot]":
         """The replicas that users may be sent to, as Prometheus names them."""
 
+    def require_own_routes(self) -> None:
+        """Return if the routes are as the rollout has set them, and nobody else decides about users' requests.
+
+        Raises:
+            RouteRefused: they are not; the sentence names who changed them.
+        """
+
     def note_users(self, pid: int | None, log: Path = Path()) -> None:
         """Write down the users' process, so that none is left running; None once it has ended."""
 

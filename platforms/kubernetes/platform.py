@@ -91,8 +91,9 @@ class KubernetesPlatform:
         """Before a rollout begins: have everybody at stable by routes of our own.
 
         Raises:
-            RouteRefused: somebody else wrote them last, and nobody asked to take them back.
+            RouteRefused: somebody else wrote them last and nobody asked to take them back, or claims the gateway's requests.
         """
+        self._routes.require_no_rival()
         traffic = self._routes.foreign()
         if traffic:
             self.route(traffic)
@@ -101,11 +102,12 @@ class KubernetesPlatform:
         """See `strategies.platform.Platform`.
 
         Raises:
-            CouldNotRun: the slot still gets traffic.
+            CouldNotRun: the slot still gets traffic, maybe by somebody else's routes.
         """
         traffic = self._routes.traffic()
         if traffic and traffic.percent(slot) and self._deployment(slot):
             raise CouldNotRun(f"{slot} gets {traffic.percent(slot)} % of the traffic and cannot be retired; route it away first")
+        self._routes.require_no_rival_to(slot)
         self._helm.uninstall(slot)
         with self._pods(slot) as watched:
             wait_until(
@@ -124,10 +126,8 @@ class KubernetesPlatform:
         hosts = self._gateway.hosts()
         return State(traffic=self._routes.traffic(), slots={slot: self._slot(slot, hosts) for slot in Slot})
 
-    def instances(self) -> dict[str, Slot]:
-        """The replicas that users may be sent to, as Prometheus names them: its scrapes of these must be up.
-
-        Asked again and again during an analysis, so it is also where somebody else's routes are noticed.
+    def require_own_routes(self) -> None:
+        """Return if users' requests are shared as they were last asked to be; where that was asked for, routes are taken back first.
 
         Raises:
             RouteRefused: somebody else changed the routes, or claims the gateway's requests.
@@ -136,6 +136,16 @@ class KubernetesPlatform:
         if self._held:
             self._held.notice()
         self._routes.check()
+
+    def instances(self) -> dict[str, Slot]:
+        """The replicas that users may be sent to, as Prometheus names them: its scrapes of these must be up.
+
+        Asked again and again during an analysis, so it is also where somebody else's routes are noticed then.
+
+        Raises:
+            RouteRefused, TakenOver: as `require_own_routes` does.
+        """
+        self.require_own_routes()
         return {host.address: host.slot for host in self._gateway.hosts() if host.healthy}
 
     # --- replicas ------------------------------------------------------------------------------------------------
