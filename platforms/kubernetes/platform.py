@@ -111,7 +111,7 @@ class KubernetesPlatform:
         self._helm.uninstall(slot)
         with self._pods(slot) as watched:
             wait_until(
-                lambda: watched.known and not watched.objects() and not self._hosts(slot),
+                lambda: watched.known and all(map(pods.finished, watched.objects())) and not self._hosts(slot),
                 timeout=self._timeout,
                 clock=self._clock,
                 reason=lambda: watched.problem or f"{len(watched.objects())} pods of {slot} have not ended",
@@ -169,7 +169,7 @@ class KubernetesPlatform:
                 deployment = self._deployment(slot)
                 if not watched.known or deployment is None:
                     return False
-                found = watched.objects()
+                found = [pod for pod in watched.objects() if not pods.finished(pod)]
                 mine = [pod for pod in found if pod["metadata"]["labels"].get(VERSION_LABEL) == release.version]
                 self._give_up_if_hopeless(slot, release, deployment, mine)
                 ready = {pods.address(pod, routes.PORT) for pod in mine if pods.ready(pod)}
@@ -196,16 +196,19 @@ class KubernetesPlatform:
     def _obstacle(self, slot: Slot, release: Release, found: Sequence[Json]) -> str:
         """Why the release is not ready, as far as the cluster tells."""
         who = f"{release.version} in {slot}"
-        waiting = [pod for pod in found if not pods.leaving(pod) and not pods.ready(pod)]
+        alive, lost = [pod for pod in found if not pods.finished(pod)], pods.lost(found)
+        waiting = [pod for pod in alive if not pods.leaving(pod) and not pods.ready(pod)]
         if waiting:
             pod = waiting[0]
             warnings = self._cluster.items(
                 f"/api/v1/namespaces/{self._namespace}/events", fieldSelector=f"involvedObject.uid={pod['metadata']['uid']},type=Warning"
             )
-            return f"{who} is not ready: {pods.obstacle(pod, warnings)}{self._last_words(pod, pods.failing_container(pod))}"
-        leaving = sum(pods.leaving(pod) for pod in found)
+            return f"{who} is not ready: {pods.obstacle(pod, warnings)}{self._last_words(pod, pods.failing_container(pod))}{lost}"
+        leaving = sum(pods.leaving(pod) for pod in alive)
         if leaving:
             return f"{leaving} pods of {slot} have not ended"
+        if lost and len(alive) < release.replicas:
+            return f"{who} has {len(alive)} of {release.replicas} pods{lost}"
         return f"the gateway does not find all {release.replicas} replicas of {who} ready, though they are; see whether istiod runs"
 
     def _last_words(self, pod: Json, container: str) -> str:
