@@ -78,9 +78,14 @@ class ClusterLab:
         self._gateway = Gateway(self._cluster, self._target.namespace, clock=clock, patience=PATIENCE, note=self._tell)
         self._held: Held | None = None
 
+    def require_addresses(self) -> None:
+        """See `cli.labs.Lab`."""
+        self._target.require_addresses()
+
     @contextmanager
     def exclusive(self, doing: str, *, take_over: bool = False) -> Iterator[None]:
         """See `cli.labs.Lab`."""
+        self.require_addresses()
         self._require_lab()
         try:
             with self._lease.held(doing, take_over=take_over) as self._held:
@@ -191,7 +196,7 @@ class ClusterLab:
         self._require_lab()
         holder, recorded = self.holder(), self._record.read()
         found: Found = {
-            "lab": {"gateway": self._target.gateway, "prometheus": self._target.prometheus, "processes": []},
+            "lab": {"gateway": self._target.gateway or None, "prometheus": self._target.prometheus or None, "processes": []},
             "slots": {},
             "holder": holder.doing if holder else None,
             "run": recorded.run.id if recorded else None,

@@ -76,10 +76,18 @@ class Lab(Protocol):
     def name(self) -> str:
         """The platform's, as it is written into a run's plan."""
 
+    def require_addresses(self) -> None:
+        """Return if it is known where its users send requests and where its Prometheus answers.
+
+        Raises:
+            UsageError: it is not; the sentence says what to set.
+        """
+
     def exclusive(self, doing: str, *, take_over: bool = False) -> AbstractContextManager[None]:
         """Be the only one who changes it; with `take_over` also if one on another machine does.
 
         Raises:
+            UsageError: its addresses are not known.
             LockHeld: somebody else does; the sentence names them.
         """
 
