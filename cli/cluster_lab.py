@@ -1,6 +1,5 @@
 """The lab on a cluster, as `cli.labs.Lab` asks for it: a Lease, a record in the cluster, Helm releases and Istio's routes."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -24,7 +23,7 @@ from platforms.kubernetes.record import Record
 from platforms.kubernetes.settings import KubernetesSettings
 from platforms.kubernetes.tools import Tools
 from platforms.kubernetes.words import LeasedWords
-from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError
+from strategies.errors import CouldNotRun, LabError, UsageError
 from strategies.events import AnyEvent, Looked
 from strategies.plan import Release
 from strategies.steering import NOBODY, Command, Control, Nobody
@@ -225,7 +224,9 @@ class ClusterLab:
             self._target,
             self._cluster,
             namespace=namespace,
-            helm=Helm(self._target.context, namespace, digest=self._digest, extra=values or {}, held=held),
+            helm=Helm(
+                self._target.context, namespace, digest=partial(model_store.digest, self._places.store), extra=values or {}, held=held
+            ),
             gateway=self._gateway,
             owned=OwnedRoutes(self._cluster, namespace, held=held, note=note, reclaim=self._reclaim),
             held=held,
@@ -237,14 +238,6 @@ class ClusterLab:
     def _tell(self, text: str) -> None:
         """A sentence for the record of the run that is under way, if one is."""
         self._note(text)
-
-    def _digest(self, version: str) -> str:
-        """The sha256 that a version's model must have, wherever it is fetched from."""
-        card = self._places.store / version / "model.json"
-        try:
-            return str(json.loads(card.read_bytes())["sha256"])
-        except (OSError, ValueError, KeyError) as error:
-            raise StoreRefused(f"{card} does not tell the digest of {version} ({error}); `labctl model train`") from error
 
     def _require_lab(self) -> None:
         """Refuse a cluster without a lab, before anything is written into it."""

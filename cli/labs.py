@@ -134,7 +134,7 @@ class Lab(Protocol):
         """
 
     def offer(self, version: str) -> None:
-        """Have a version where its replicas will fetch it; before a rollout, as a way back must not depend on the store.
+        """Have a version where its replicas will fetch it, and what serves as well; before a rollout, as no way back must depend on it.
 
         Raises:
             StoreRefused: another model has that name there.
