@@ -3,6 +3,7 @@
 AppError
 ├── UnknownVersion   2   training has no such recipe, or would mix two seeds in one store; a store lacks the version
 ├── StoreRefused     3   a store is missing, a model damaged, from other libraries, or the store cannot be reached or written
+│   └── CardRefused  3   what tells of a version is damaged
 ├── BadConfiguration 3   a MODEL_API_ variable or the model's configuration file is missing or makes no sense
 ├── BadSchedule      2   a cron expression is none
 ├── InputRefused     3   a file of observations cannot be read, lacks a feature or changed
@@ -35,6 +36,10 @@ class UnknownVersion(AppError):
 
 class StoreRefused(AppError):
     """A model cannot be trusted or read, or the store cannot be written."""
+
+
+class CardRefused(StoreRefused):
+    """What tells of a version is damaged; the store's other versions are not."""
 
 
 class BadConfiguration(AppError):

@@ -15,7 +15,7 @@ import joblib
 from pydantic import ValidationError
 
 from app.card import ModelCard, libraries_here
-from app.errors import PredictionFailed, StoreRefused, UnknownVersion
+from app.errors import CardRefused, PredictionFailed, StoreRefused, UnknownVersion
 from app.model import Model
 
 MODEL_FILE = "model.joblib"
@@ -44,7 +44,8 @@ def read_card(store: Path, version: str) -> ModelCard:
 
     Raises:
         UnknownVersion: there is no such version.
-        StoreRefused: there is no such store, or the card cannot be read.
+        StoreRefused: there is no such store.
+        CardRefused: the card cannot be read.
     """
     check_name(version)
     path = store / version / CARD_FILE
@@ -56,7 +57,7 @@ def read_card(store: Path, version: str) -> ModelCard:
         held = ", ".join(versions(store)) or "nothing"
         raise UnknownVersion(f"the store {store} has no version {version} (it holds {held}): train it, or name another") from exc
     except OSError as exc:
-        raise StoreRefused(f"{path} cannot be read ({exc.strerror}): make it readable, or train {version} again") from exc
+        raise CardRefused(f"{path} cannot be read ({exc.strerror}): make it readable, or train {version} again") from exc
     return parse_card(content, version, str(path))
 
 
@@ -64,14 +65,14 @@ def parse_card(content: bytes, version: str, place: str) -> ModelCard:
     """A card from its bytes; `place` is where they are from, for the sentence if they are no card.
 
     Raises:
-        StoreRefused: they are no card.
+        CardRefused: they are no card.
     """
     try:
         return ModelCard.model_validate_json(content).model_copy(update={"version": version})
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise StoreRefused(f"{place} is no model card ({where}: {first['msg']}): train {version} again") from exc
+        raise CardRefused(f"{place} is no model card ({where}: {first['msg']}): train {version} again") from exc
 
 
 def read_model(store: Path, card: ModelCard) -> bytes:

@@ -19,6 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 from app.card import ModelCard
 from app.errors import StoreRefused, UnknownVersion
 from app.store import CARD_FILE, MODEL_FILE, VERSION, check_name, parse_card
+from app.stores.listing import Listing, listed
 from app.stores.opening import open_store, reaching
 
 LONGEST_CARD = 1 << 20
@@ -37,25 +38,35 @@ class PublishedStore:
         self._files, self._root = open_store(url)
 
     def versions(self) -> list[str]:
-        """What is published, by name.
+        """What is published, by name, a version whose card is damaged as well.
+
+        Raises:
+            StoreRefused: the store does not exist or cannot be reached.
+        """
+        found = self.listing()
+        return sorted([*found.cards, *found.refused])
+
+    def listing(self) -> Listing:
+        """What is told of each version, by one request for the names and one for each of them.
 
         Raises:
             StoreRefused: the store does not exist or cannot be reached.
         """
         with reaching(self.url):
             try:
-                entries = self._files.ls(self._root, detail=False, refresh=True)
+                entries = self._files.ls(self._root, detail=True, refresh=True)
             except FileNotFoundError as exc:
                 raise StoreRefused(f"there is no store at {self.url}: `labctl model publish` makes it, in a bucket that exists") from exc
-            names = (str(entry).rstrip("/").rpartition("/")[2] for entry in entries)
-            return sorted(name for name in names if VERSION.fullmatch(name) and self._files.exists(self._place(name, CARD_FILE)))
+        names = (str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory")
+        return listed(filter(VERSION.fullmatch, names), self.card)
 
     def card(self, version: str) -> ModelCard:
         """What is told about a version.
 
         Raises:
             UnknownVersion: it is not published here; a half-uploaded one is not.
-            StoreRefused: the store cannot be reached, or the card cannot be read.
+            StoreRefused: the store cannot be reached.
+            CardRefused: the card is damaged.
         """
         check_name(version)
         place = self._place(version, CARD_FILE)
