@@ -109,6 +109,7 @@ def carry_out(
         timeout=run.timeout,
         promoted=promoted(run.plan, events),
         control=control,
+        guard=platform.require_own_routes,
     )
     with (
         logging_to(folder.path / "labctl.log"),
