@@ -30,9 +30,16 @@ def promote(
     where: Where,
     full: Annotated[bool, typer.Option("--full", help="Wait for nothing any more, in this step and in all that follow.")] = False,
 ) -> None:
-    """Go on at once where a rollout waits: at a gate, in a pause, in an analysis or in a hold."""
+    """Go on at once where a rollout waits: in a baseline, at a gate, in a pause, in an analysis or in a hold.
+
+    An A/B test and a shadow are looked at a last time, and end as inconclusive if that is too early to tell.
+    """
     _lab(where).ask(Command.PROMOTE_FULL if full else Command.PROMOTE)
-    print("asked to go on at once" + (", and to wait for nothing any more" if full else ""))
+    print(
+        "asked to go on at once, and to wait for nothing any more"
+        if full
+        else "asked to go on at once; if nothing waits in the step that it is in, the rollout notes that the word is dropped"
+    )
 
 
 def _lab(where: Where) -> "Lab":

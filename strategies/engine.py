@@ -52,7 +52,7 @@ class Engine:
     ) -> None:
         self._plan = plan
         self._journal = journal
-        self._judging = Judging(witness=witness, write=self._write, clock=clock, control=control or Nobody())
+        self._judging = Judging(witness=witness, write=self._write, clock=clock, control=control or Nobody(), promoted=promoted)
         self._performer = Performer(
             plan, platform=platform, witness=witness, write=self._write, clock=clock, timeout=timeout, judging=self._judging
         )
@@ -157,9 +157,18 @@ class Engine:
             if not isinstance(error, LabError):
                 logging.exception("the second witness failed in a way that nobody foresaw")
             self._note(f"the second witness did not answer: {error}")
+        if not left:
+            self._hear_too_late()
         ended = Ended(at=self._clock.now(), outcome=outcome, exit_code=exit_code, reason=reason, left=left)
         self._write(ended)
         return ended
+
+    def _hear_too_late(self) -> None:
+        try:
+            self._judging.hear_too_late()
+        except Exception as error:
+            # whoever asked sees that the rollout has ended
+            logging.info("words that came too late are not known: %s", error)
 
     def _promotion(self) -> str:
         """What was promoted, in words."""
