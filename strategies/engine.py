@@ -166,9 +166,9 @@ class Engine:
     def _hear_too_late(self) -> None:
         try:
             self._judging.hear_too_late()
-        except Exception as error:
+        except Exception:
             # whoever asked sees that the rollout has ended
-            logging.info("words that came too late are not known: %s", error)
+            logging.exception("whether words came too late is not known")
 
     def _promotion(self) -> str:
         """What was promoted, in words."""

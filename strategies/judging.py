@@ -82,7 +82,7 @@ class Judging:
         return None
 
     def _cut_short(self, step: Analyse) -> Judgement | None:
-        """The rest of an analysis is not waited for: the last judgement, of one whose verdict is the result; else None, a person answers for it.
+        """The rest of an analysis is not waited for: its last judgement if that is the result, else None: a person answers for it.
 
         Raises:
             LabError: nobody can be asked.
