@@ -33,7 +33,7 @@ def build() -> dashboard.Dashboard:
             ),
             unit="s",
         ),
-        heat("Durations", "How many predictions a second took how long.", f"sum by (le) ({BUCKETS})", unit="s"),
+        heat("Durations", "How many predictions a second took how long.", Query(f"sum by (le) ({BUCKETS})", "{{le}}"), unit="s"),
         lines(
             "In flight",
             "Requests being answered, by replica.",
@@ -62,7 +62,7 @@ def build() -> dashboard.Dashboard:
         heat(
             "Scores",
             "How many predictions a second had which probability of the class that they named: a model that is unsure has many low ones.",
-            f"sum by (le) (rate(model_api_prediction_score_bucket{{{API}}}[$__rate_interval]))",
+            Query(f"sum by (le) (rate(model_api_prediction_score_bucket{{{API}}}[$__rate_interval]))", "{{le}}"),
             unit="percentunit",
         ),
         lines(

@@ -93,7 +93,9 @@ def build() -> dashboard.Dashboard:
             ),
             unit="s",
         ),
-        heat("Latency", "How many requests a second took how long, at all replicas.", f"sum by (le) ({BUCKETS})", unit="s"),
+        heat(
+            "Latency", "How many requests a second took how long, at all replicas.", Query(f"sum by (le) ({BUCKETS})", "{{le}}"), unit="s"
+        ),
         lines(
             "Wrong predictions",
             "Share of the users' good answers that named the wrong class: only who knows the truth can count them.",

@@ -12,6 +12,11 @@ from prometheus_client import CollectorRegistry
 
 from app.card import Feature, ModelCard
 from app.metrics import Metrics
+from app.predictions.database import open_database
+from app.predictions.migrating import migrate
+from app.predictions.scraping import BatchMetrics
+from app.predictions.shown import Shown
+from app.predictions.writing import Run as BatchRun
 from handbook.markdown import code, page, table
 from impact.exposition import Exposition
 from strategies.canary import CanaryOptions, canary
@@ -30,11 +35,15 @@ def reference() -> str:
     """The page."""
     return page(
         "Metrics",
-        "`app/metrics.py`, `impact/exposition.py` and `charts/lab/rules`",
+        "`app/metrics.py`, `app/predictions`, `impact/exposition.py` and `charts/lab/rules`",
         "## Of a replica of the model API",
         "At `/metrics` of every replica. `version` and `slot` say which it is; `mirrored` tells copies of a shadow from requests that "
         "somebody waits for. Beside these there are the usual `process_` metrics.",
         table(HEADINGS, families(_replica())),
+        "## Of batches, in the database that replicas show",
+        "Every replica with a database of predictions tells of it at `/metrics`, and all of them the same. `version` is the one that the "
+        "batch predicted with. If the database cannot be asked only `model_batch_database_up` is there.",
+        table(HEADINGS, families(_batches())),
         "## Of a rollout, while it runs",
         "`labctl` says what it intends and what its users meet. On this machine Prometheus scrapes it; on a cluster it is written "
         "to Prometheus. When the rollout is over they are gone. All have the label `run`.",

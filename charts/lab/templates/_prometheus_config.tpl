@@ -4,6 +4,7 @@ the replica's own metrics carry the same ones, which honor_labels keeps. */}}
 global:
   scrape_interval: {{ .Values.prometheus.scrapeInterval }}
   scrape_timeout: {{ .Values.prometheus.scrapeTimeout }}
+  evaluation_interval: {{ .Values.prometheus.evaluationInterval }}
 rule_files:
   - /etc/prometheus-rules/*.yaml
 scrape_configs:

@@ -49,6 +49,15 @@ def test_prometheus_keeps_the_slot_and_version_of_a_replica_that_does_not_answer
     assert {"slot", "version"} <= {rule.get("target_label") for rule in job["relabel_configs"]}
 
 
+def test_prometheus_looks_at_its_rules_as_often_as_they_are_tested_for() -> None:
+    """By itself it would once a minute, which is later than most of a rollout's steps last."""
+    configuration = yaml.safe_load(only(render(), "ConfigMap", "prometheus")["data"]["prometheus.yml"])
+
+    assert configuration["global"]["evaluation_interval"] == "5s"
+    asked = only(render(prometheus={"evaluationInterval": "7s"}), "ConfigMap", "prometheus")["data"]["prometheus.yml"]
+    assert yaml.safe_load(asked)["global"]["evaluation_interval"] == "7s"
+
+
 def test_a_changed_configuration_restarts_prometheus() -> None:
     def noted(**values: Any) -> str:
         return str(only(render(**values), "Deployment", "prometheus")["spec"]["template"]["metadata"]["annotations"]["lab/config"])
