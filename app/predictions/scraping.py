@@ -44,21 +44,22 @@ class BatchMetrics(Collector):
             reading = self._reading
         reading.join(SCRAPE_SECONDS)
         with self._lock:
-            return iter(self._families if self._is_fresh() else [_up(0)])
+            return iter(self._families if self._is_fresh() else [database_up(0)])
 
     def _is_fresh(self) -> bool:
         return time.monotonic() - self._read_at < SECONDS_FRESH
 
     def _read_again(self) -> None:
         try:
-            families = [_up(1), *self._read()]
+            families = [database_up(1), *self._read()]
         except AppError:
-            families = [_up(0)]
+            families = [database_up(0)]
         with self._lock:
             self._families, self._read_at = families, time.monotonic()
 
 
-def _up(value: int) -> Metric:
+def database_up(value: int) -> Metric:
+    """Whether the database can be asked: 1 or 0."""
     answers = GaugeMetricFamily("model_batch_database_up", "Whether the database of predictions can be asked.")
     answers.add_metric((), value)
     return answers
