@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
-from dashboards.panels import Query, board, heat, lines, number, stacked
+from dashboards.panels import Query, board, heat, lines, number, quantile, stacked
 
 UPSTREAM = 'envoy_cluster_name=~".*(blue|green).*"'
 BY_CLUSTER = "sum by (envoy_cluster_name)"
@@ -66,7 +66,7 @@ def build() -> dashboard.Dashboard:
             "Upstream time",
             "Percentiles, from the proxy's side.",
             *(
-                _ask(f"histogram_quantile({q}, sum by (envoy_cluster_name, le) ({_buckets()}))", f"{CLUSTER} {name}")
+                _ask(quantile(q, f"sum by (envoy_cluster_name, le) ({_buckets()})"), f"{CLUSTER} {name}")
                 for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
             ),
             unit="ms",

@@ -111,6 +111,16 @@ def heat(title: str, description: str, query: Query, *, unit: str, span: int = H
     )
 
 
+def percent(part: str, whole: str, *, matching: str = "") -> str:
+    """PromQL of how many percent `part` is of `whole`; no data, rather than not a number, where the whole is nothing."""
+    return f"100 * {part} / {matching}({whole} > 0)"
+
+
+def quantile(q: float, buckets: str) -> str:
+    """PromQL of a quantile, 0..1, of buckets by `le`; no data, rather than not a number, where nothing was counted."""
+    return f"histogram_quantile({q}, {buckets}) >= 0"
+
+
 def number(title: str, description: str, query: Query, *, unit: str = "none", named: bool = False) -> stat.Panel:
     """The value at the end of the time shown, large; with `named` its legend instead, for series that are 1 while they hold."""
     return (
