@@ -151,8 +151,10 @@ def rows(title: str, description: str, *queries: Query, by: str, span: int = FUL
     renamed: dict[str, str] = {}
     for position, query in enumerate(queries):
         ref = chr(ord("A") + position)
-        # the only query's column is called otherwise than one of several
-        renamed |= {f"Value #{ref}": query.legend} if len(queries) > 1 else {"Value": query.legend}
+        renamed[f"Value #{ref}"] = query.legend
+        if len(queries) == 1:
+            # the only query's column has no letter
+            renamed["Value"] = query.legend
         target = prometheus.Dataquery().expr(query.expr).instant().format(PromQueryFormat.TABLE).ref_id(ref)
         panel = panel.with_target(target.datasource(SOURCE))
     return panel.with_transformation(
