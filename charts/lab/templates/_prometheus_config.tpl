@@ -33,6 +33,7 @@ scrape_configs:
   {{- with .Values.prometheus.gatewayMetrics }}
   - job_name: gateway
     metrics_path: /stats/prometheus
+    # a gateway that others use as well has many more series than ours; the dashboard Gateway asks for windows to match
     scrape_interval: 5s
     scrape_timeout: 4s
     static_configs:
