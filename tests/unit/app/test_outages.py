@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +83,9 @@ def test_a_second_ctrl_c_ends_a_batch_whose_database_hangs_and_no_row_is_lost(
 
             def ended() -> bool:
                 process.send_signal(signal.SIGINT)
+                # as slowly as a person: psycopg notices a signal only after a tenth of a second without another one
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.5)
                 return process.poll() is not None
 
             wait_for(ended, "an end of the batch")
@@ -95,14 +98,21 @@ def test_a_schedule_outlives_a_database_that_is_down(store: Path, postgresql_ser
     url = postgresql_server.new_database()
     program = command(store, url, many, "--schedule", "* * * * * *")
     log = tmp_path / "batch.log"
+
+    def successes() -> int:
+        return log.read_text().count(f"{TOTAL} rows")
+
     with ExitStack() as down, log.open("w") as out:
-        down.enter_context(postgresql_server.away())
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(program, stdout=out, stderr=out, env=environment)
         try:
+            # a database that is down from the first is told at once
+            wait_for(lambda: "next run at" in log.read_text(), "a first time", DEADLINE)
+            down.enter_context(postgresql_server.away())
             wait_for(lambda: log.read_text().count("check that it is up") > 1, "two failures", DEADLINE)
+            before = successes()
             down.close()
-            wait_for(lambda: f"{TOTAL} rows" in log.read_text(), "a success", DEADLINE)
+            wait_for(lambda: successes() > before, "a success", DEADLINE)
             process.send_signal(signal.SIGTERM)
             assert process.wait(DEADLINE) == 0, log.read_text()
         finally:
