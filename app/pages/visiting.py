@@ -6,6 +6,7 @@ What is left out is what the browser itself takes to paint. `visit` is all that 
 import re
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -40,8 +41,10 @@ class Visitor:
 
     def __init__(self, url: str, page: str, button: str) -> None:
         address = f"ws://{urlsplit(url).netloc}/_stcore/stream"
+        self._leaving = ExitStack()
         try:
-            self._connection = connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None, proxy=None)
+            opening = connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None, proxy=None)
+            self._connection = self._leaving.enter_context(opening)
         except (WebSocketException, OSError) as exc:
             raise ServiceFailed(f"no pages are served at {url}: `labctl serve pages` does") from exc
         self._page, self._button = page, button
@@ -62,7 +65,7 @@ class Visitor:
 
     def close(self) -> None:
         """Leave."""
-        self._connection.close()
+        self._leaving.close()
 
     def click(self, changed: float | None = None) -> float:
         """Click the button; the seconds until the page was drawn anew. A page that shows no button yet is drawn first.
