@@ -40,9 +40,9 @@ MEASURES = {
         "switching the model",
         1.0,
         "s",
-        "from the decision until an open page shows an answer of the new version: the artifact is made and the page's server started anew "
-        "(embedded), the configuration is changed and the page's server (data) or the service (service) started anew, or a batch is run "
-        "(database); what need not be started anew stays up",
+        "from the decision until the page shows its visitor an answer of the new version: the artifact is made and the page's server "
+        "started anew (embedded), the configuration is changed and the page's server (data) or the service (service) started anew, or a "
+        "batch is run (database); what need not be started anew stays up",
     ),
     "switch_restarts": Measure(
         "restarts", 1.0, "", "processes that serve and are others after the switch than before; a batch serves nobody"
