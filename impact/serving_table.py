@@ -49,6 +49,12 @@ MEASURES = {
     ),
     "switch_bytes": Measure("bytes moved", 1e-3, "kB", "the artifact, the model, or what was written into the database"),
 }
+AT_THE_PAGE = 2
+"""The format of figures from which on they are what is said above."""
+EARLIER = (
+    "An earlier version measured this: a switch ended with the answer to somebody who had just come and saw no page, restarts were told, "
+    "not counted, memory is that of a server of all pages, and online the time from new data is the p50 of an answer."
+)
 MOMENTS = {"before": "before", "during": "while it is away", "start": "started while it is away", "after": "once it is back"}
 AWAY = {
     "store": "Its folder is renamed.",
@@ -91,10 +97,11 @@ def table(measured: Mapping[str, Any], *, ranges: bool = True) -> list[str]:
 def account(measured: Mapping[str, Any]) -> list[str]:
     """How it was measured, in sentences."""
     times = "once" if measured["repeats"] == 1 else f"{measured['repeats']} times, so each figure is a median, with its range in brackets"
-    return [
+    told = [
         f"Measured by `{measured['command']}` at {measured['began']} on {measured['platform']} with {measured['processors']} processors: "
         f"each {times}. Each was asked for {measured['seconds']:g} s, and the batch predicted {measured['rows']} new rows."
     ]
+    return told if measured.get("format", 1) >= AT_THE_PAGE else [*told, EARLIER]
 
 
 def rows(measured: Mapping[str, Any], *, ranges: bool = True) -> list[tuple[str, list[str]]]:

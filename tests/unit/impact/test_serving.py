@@ -4,9 +4,10 @@ from typing import Any
 
 from impact.serving_page import page
 from impact.serving_plots import bars
-from impact.serving_table import AWAY, MEASURES, MOMENTS, markdown
+from impact.serving_table import AWAY, EARLIER, MEASURES, MOMENTS, markdown
 
 MEASURED: dict[str, Any] = {
+    "format": 2,
     "command": "labctl serving compare",
     "began": "2026-01-01 00:00:00 UTC",
     "platform": "a machine",
@@ -34,6 +35,14 @@ def test_a_cell_is_the_median_with_its_range_in_the_unit_of_its_row_and_what_was
     assert "| bytes moved, kB | 5 | – |" in text
     assert "| predictions per second | – | 1000 |" in text
     assert "3 times, so each figure is a median" in text
+
+
+def test_figures_of_an_earlier_format_are_shown_with_what_they_meant() -> None:
+    earlier = {name: value for name, value in MEASURED.items() if name != "format"}
+
+    assert EARLIER in markdown(earlier)
+    assert EARLIER in page(earlier)
+    assert EARLIER not in markdown(MEASURED)
 
 
 def test_what_was_said_while_a_part_was_down_is_a_table_of_its_own() -> None:
