@@ -12,8 +12,7 @@ import httpx
 import pytest
 
 from app.errors import ServiceFailed
-from app.pages.measuring import BUTTONS
-from app.pages.visiting import visit
+from app.pages.visiting import BUTTONS, visit
 from platforms.ports import free_ports
 from tests.cluster.lab import MINUTES, ClusterLab
 from tests.cluster.test_strategies import QUICK
