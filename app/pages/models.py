@@ -10,39 +10,12 @@ from app.choice import Choice, read_choice
 from app.loading import load_from
 from app.model import Model
 from app.pages.configuration import Configuration
-from app.store import load, read_card, versions
-from app.stores.listing import Listing, listed
-from app.stores.published import PublishedStore
-
-SECONDS_FRESH = 30.0
-"""How long a list of published versions is shown again; what it tells of a version never changes."""
+from app.store import load
 
 
 def artifact_models() -> Path:
     """The model store inside the artifact."""
     return Configuration.from_environment().artifact / MODELS
-
-
-def stored(store: str) -> Listing:
-    """The versions of a model store, a folder or a URL; nothing if there is no such folder.
-
-    Raises:
-        StoreRefused: it cannot be reached.
-    """
-    if "://" in store:
-        return published_versions(store)
-    folder = Path(store)
-    return listed(versions(folder), lambda version: read_card(folder, version))
-
-
-@st.cache_data(ttl=SECONDS_FRESH, show_spinner="Reading what the store has")
-def published_versions(store: str) -> Listing:
-    """What is published behind a URL. Not asked anew at every click: it may be a request for each of very many versions.
-
-    Raises:
-        StoreRefused: it cannot be reached; that is not remembered.
-    """
-    return PublishedStore(store).listing()
 
 
 @st.cache_resource(show_spinner="Checking the artifact")

@@ -7,8 +7,9 @@ from app.errors import StoreRefused
 from app.pages.asking import InProcess
 from app.pages.configuration import Configuration
 from app.pages.form import Question, question
-from app.pages.models import stored, trained
+from app.pages.models import trained
 from app.pages.showing import answered, heading, sentence, sentences
+from app.pages.versions import stored
 
 
 def page() -> None:

@@ -42,7 +42,7 @@ def test_a_thousand_versions_in_a_folder_are_all_told_in_order(tmp_path: Path, c
 
 
 def test_hundreds_of_versions_on_s3_take_one_request_each_and_one_for_their_names(bucket: str, card: ModelCard) -> None:
-    names = fill(bucket, card, 300)
+    names = fill(bucket, card, 200)
     store = PublishedStore(bucket)
     asked: Counter[str] = Counter()
     store._files.connect()
