@@ -27,7 +27,7 @@ BAD = {
 
 def story(summary: Summary) -> list[str]:
     """What was done, how it ended and why, in sentences."""
-    return [_what(summary), *_who(summary), *_judged(summary), _end(summary)]
+    return [_what(summary), *_who(summary), *_speed(summary), *_judged(summary), _end(summary)]
 
 
 def _what(summary: Summary) -> str:
@@ -52,6 +52,18 @@ def _who(summary: Summary) -> list[str]:
         f"Meanwhile {totals.users} users sent {totals.requests} requests{rate}; "
         f"{wording.share(got, totals.requests)} of them went to {summary.to_version}."
     ]
+
+
+def _speed(summary: Summary) -> list[str]:
+    """How fast both versions were, and what counts as slow: a version can be much slower than the other, and not slow."""
+    old, new = summary.versions.old, summary.versions.new
+    told = [version for version in ((old,) if old.version == new.version else (new, old)) if version.p50_ms is not None]
+    if not told:
+        return []
+    first, *others = (f"{_milliseconds(version.p50_ms)} and 95 % at most {_milliseconds(version.p95_ms)}" for version in told)
+    beside = "".join(f", those of {told[1].version} {other}" for other in others)
+    slow = "" if summary.objective_seconds is None else f"; longer than {wording.duration(summary.objective_seconds)} counts as slow"
+    return [f"Half of the answers of {told[0].version} took at most {first}{beside}{slow}."]
 
 
 def _judged(summary: Summary) -> list[str]:
@@ -125,6 +137,10 @@ def _end(summary: Summary) -> str:
             return f"It did not come to its end: {summary.reason}.{left}"
         case None:
             return "It has not ended, or was killed."
+
+
+def _milliseconds(value: float | None) -> str:
+    return f"{wording.milliseconds(value)} ms"
 
 
 def _of(count: Count) -> str:

@@ -34,6 +34,31 @@ def test_a_bad_candidate_is_told_with_both_counts_and_the_time_it_took() -> None
     assert text.endswith("So it was taken back, and v1 serves everybody again.")
 
 
+def test_a_slow_candidate_within_the_objective_is_told_with_the_latencies_of_both() -> None:
+    """Five times as slow and promoted: that it was allowed must not hide it."""
+    recorder = carried_out(a_run("v2-slow"), slowness=5.0)
+    summary = summary_of(recorder.run, recorder.events, recorder.rows)
+    old, new = summary.versions.old, summary.versions.new
+    assert old.p50_ms is not None
+    assert new.p50_ms is not None
+    assert new.p95_ms is not None
+    assert new.p50_ms > 4 * old.p50_ms
+
+    assert (
+        f"Half of the answers of v2-slow took at most {new.p50_ms:.1f} ms and 95 % at most {_ms(new.p95_ms)}, "
+        f"those of v1 {old.p50_ms:.1f} ms and 95 % at most {old.p95_ms:.1f} ms; longer than 95.0 ms counts as slow."
+    ) in told(recorder)
+
+
+def test_a_version_that_nobody_got_an_answer_of_has_no_latency() -> None:
+    recorder = Recorder(a_run())
+    recorder.pass_time(3.0)
+
+    assert "Half of the answers of v1 took at most " in told(recorder)
+    assert "of v2 " not in told(recorder).partition("Half of")[2]
+    assert "Half of" not in told(Recorder(a_run()))
+
+
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_every_outcome_has_an_end(outcome: Outcome) -> None:
     recorder = Recorder(a_run())
@@ -46,3 +71,7 @@ def test_every_outcome_has_an_end(outcome: Outcome) -> None:
 def test_no_requests_and_no_end_are_told_as_such() -> None:
     assert "users sent" not in told(Recorder(a_run(rate=0.0)))
     assert told(Recorder(a_run())).endswith("It has not ended, or was killed.")
+
+
+def _ms(value: float) -> str:
+    return f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
