@@ -119,13 +119,13 @@ MEASURES: Mapping[str, Callable[[Costs], float | None]] = {
     "failed": lambda costs: costs.failed,
     "p95_ratio": lambda costs: costs.p95_ratio,
     "p99_ratio": lambda costs: costs.p99_ratio,
-    "users_met_bad": lambda costs: costs.users_met_bad,
-    "wrong": lambda costs: costs.wrong,
+    "users_harmed": lambda costs: costs.users_harmed,
+    "wrong_of_candidate": lambda costs: costs.wrong_of_candidate,
     "extra_pod_seconds": lambda costs: costs.extra_pod_seconds,
     "extra_cpu_seconds": lambda costs: costs.extra_cpu_seconds,
     "peak_replicas": lambda costs: costs.peak_replicas,
     "promote_seconds": lambda costs: costs.promote_seconds,
-    "back_seconds": lambda costs: costs.back_seconds,
+    "harm_seconds": lambda costs: costs.harm_seconds,
     "changes": lambda costs: costs.changes,
 }
 """What is compared, in the order of the table."""

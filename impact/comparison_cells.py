@@ -9,13 +9,13 @@ TITLES = {
     "failed": "failed requests",
     "p95_ratio": "p95 during, of before",
     "p99_ratio": "p99 during, of before",
-    "users_met_bad": "users who met something bad",
-    "wrong": "wrong answers of the new version",
+    "users_harmed": "users who met something bad",
+    "wrong_of_candidate": "wrong answers of the new version",
     "extra_pod_seconds": "extra replica-seconds",
     "extra_cpu_seconds": "extra CPU-seconds",
     "peak_replicas": "replicas at the peak",
     "promote_seconds": "time to promote, s",
-    "back_seconds": "verdict to last bad request, s",
+    "harm_seconds": "verdict to last bad request, s",
     "changes": "changes of routes and replicas",
 }
 MEANINGS = {
@@ -23,13 +23,13 @@ MEANINGS = {
     "failed": "requests that got anything but a 2xx",
     "p95_ratio": "the answers' 95th percentile after the baseline, as a multiple of the baseline's",
     "p99_ratio": "the same of the 99th percentile",
-    "users_met_bad": "users with a failed request, or with a wrong answer of the new version",
-    "wrong": "answers with 200 that named the wrong class; a good version gives some too",
+    "users_harmed": "users with a failed request, or with a wrong answer of the new version",
+    "wrong_of_candidate": "answers with 200 that named the wrong class; a good version gives some too",
     "extra_pod_seconds": "replica-seconds beyond what all the traffic needs; they grow with the holds",
     "extra_cpu_seconds": "CPU-seconds of the servers beyond what they would have used had the baseline gone on",
     "peak_replicas": "the most replicas that there were at once",
     "promote_seconds": "from the end of the baseline to the promotion, holds included",
-    "back_seconds": "from the verdict to the last request that the bad version got or that nobody answered",
+    "harm_seconds": "from the verdict to the last request that the bad version got or that nobody answered",
     "changes": "routes written, replicas started and replicas ended",
 }
 

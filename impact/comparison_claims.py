@@ -49,16 +49,16 @@ def _claim(measure: str, title: str, squares: tuple[int, ...], *, of_bad: bool =
 
 ZERO_DOWNTIME = _claim("downtime_seconds", "zero downtime", (0, 1, 1, 1, 1, 1))
 COST = _claim("extra_pod_seconds", "cloud cost", (1, 1, 3, 1, 1, 3))
-ROLLBACK = _claim("back_seconds", "rollback duration", (3, 3, 0, 1, 1, 0), of_bad=True)
-IMPACT = _claim("users_met_bad", "negative impact on user", (3, 1, 2, 1, 1, 0), of_bad=True)
+ROLLBACK = _claim("harm_seconds", "rollback duration", (3, 3, 0, 1, 1, 0), of_bad=True)
+IMPACT = _claim("users_harmed", "negative impact on user", (3, 1, 2, 1, 1, 0), of_bad=True)
 COMPLEXITY = _claim("changes", "complexity of setup", (0, 1, 2, 2, 3, 3))
 CLAIMS = (ZERO_DOWNTIME, COST, ROLLBACK, IMPACT, COMPLEXITY)
 ORDERED = CLAIMS[1:]
 
 _WORDS = {
     "extra_pod_seconds": "extra replica-seconds",
-    "back_seconds": "seconds from the verdict to the last bad request",
-    "users_met_bad": "users who met something bad",
+    "harm_seconds": "seconds from the verdict to the last bad request",
+    "users_harmed": "users who met something bad",
     "changes": "changes of routes and replicas",
 }
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import msgspec
 
 from impact import measures, timeline
-from impact.sides import Sides
 from impact.summary import Summary
 from impact.userlog import Request
 from strategies.events import AnyEvent, Metered, Outcome
@@ -25,13 +24,13 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
         failed: requests that got anything but a 2xx.
         p95_ratio: p95 of the answers' latency after the baseline, as a multiple of the baseline's own.
         p99_ratio: as p95_ratio.
-        users_met_bad: users who got a failed request, or a wrong answer of the version that was rolled out.
-        wrong: wrong answers that the version that was rolled out gave to users.
+        users_harmed: users who got a failed request, or a wrong answer of the version that was rolled out.
+        wrong_of_candidate: wrong answers that the version that was rolled out gave to users.
         extra_pod_seconds: replica-seconds beyond the replicas that all the traffic needs.
         extra_cpu_seconds: CPU-seconds of the servers beyond what they would have used had the baseline gone on.
         peak_replicas: the most replicas that there were at once.
         promote_seconds: from the end of the baseline to the promotion; null without one.
-        back_seconds: from the verdict to the send time of the last request that the bad version got or that nobody answered; null if
+        harm_seconds: from the verdict to the send time of the last request that the bad version got or that nobody answered; null if
             nothing was rolled back.
         changes: changes of routes that were written, replicas that were started and replicas that were ended.
     """
@@ -43,21 +42,19 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     p95_ratio: float | None
     p99_ratio: float | None
-    users_met_bad: int
-    wrong: int
+    users_harmed: int
+    wrong_of_candidate: int
     extra_pod_seconds: float
     extra_cpu_seconds: float | None
     peak_replicas: int
     promote_seconds: float | None
-    back_seconds: float | None
+    harm_seconds: float | None
     changes: int
 
 
 def costs(run: Run, events: Sequence[AnyEvent], requests: Sequence[Request], summary: Summary) -> Costs:
     """The costs of a run that has a summary; what the summary has is taken from it, so that both agree."""
     sent = [request for request in requests if request.sent is not None]
-    sides = Sides(run)
-    wrong = [request for request in sent if request.wrong and sides.is_candidate(request)]
     until = (summary.ended or summary.started).timestamp()
     p95, p99 = (_ratio(run, events, sent, q) for q in (0.95, 0.99))
     return Costs(
@@ -68,13 +65,13 @@ def costs(run: Run, events: Sequence[AnyEvent], requests: Sequence[Request], sum
         failed=summary.totals.failed,
         p95_ratio=p95,
         p99_ratio=p99,
-        users_met_bad=len({request.user for request in sent if request.failed} | {request.user for request in wrong}),
-        wrong=len(wrong),
+        users_harmed=summary.totals.users_harmed,
+        wrong_of_candidate=summary.totals.wrong_of_candidate,
         extra_pod_seconds=round(summary.extra_pod_seconds, 3),
         extra_cpu_seconds=_extra_cpu_seconds(events),
         peak_replicas=timeline.peak_replicas(run, events, until),
         promote_seconds=_promote_seconds(run, events),
-        back_seconds=_back_seconds(run, events, sent),
+        harm_seconds=None if summary.harm_seconds is None else round(summary.harm_seconds, 3),
         changes=_changes(run, events),
     )
 
@@ -101,16 +98,6 @@ def _extra_cpu_seconds(events: Sequence[AnyEvent]) -> float | None:
 def _promote_seconds(run: Run, events: Sequence[AnyEvent]) -> float | None:
     baseline, promotion = _baseline(run, events), timeline.promotion(run, events)
     return round(promotion[0] - baseline.end, 3) if baseline and baseline.end and promotion else None
-
-
-def _back_seconds(run: Run, events: Sequence[AnyEvent], sent: Sequence[Request]) -> float | None:
-    """In place the way back has a gap too, which is as bad for its users as the bad version."""
-    back = timeline.went_back_at(events)
-    if back is None:
-        return None
-    sides = Sides(run)
-    bad = (request.sent or 0.0 for request in sent if sides.is_candidate(request) or sides.is_unattributed(request))
-    return round(max([0.0, *(at - back for at in bad)]), 3)
 
 
 def _changes(run: Run, events: Sequence[AnyEvent]) -> int:

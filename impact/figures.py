@@ -101,6 +101,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
         users: users who sent a request.
         users_met_both: users who got answers from both versions; in an A/B test only while it ran, as everybody had stable before.
         users_met_bad: users who got a failed request or a wrong answer.
+        wrong_of_candidate: the wrong answers that the version that was rolled out gave; a good version gives some too.
+        users_harmed: users who got a failed request, or a wrong answer of the version that was rolled out.
         intended_rate: requests per second that the schedule asked for, from the first to the last one; null for fewer than two.
         achieved_rate: requests per second that were sent, from the first to the last one; null for fewer than two.
     """
@@ -115,6 +117,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     users: int
     users_met_both: int
     users_met_bad: int
+    wrong_of_candidate: int
+    users_harmed: int
     intended_rate: float | None
     achieved_rate: float | None
 

@@ -1,7 +1,7 @@
 """`summary.json`: what a run did to the users, in numbers. Pure: from the run's record and the users' log, nothing else."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from math import inf
 
@@ -42,6 +42,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         findings: what else each analysis measured, such as an A/B test's difference or a shadow's class flips.
         rollback_seconds: from the verdict (without one: from the start of the way back) to the send time of the last request charged to
             the candidate; 0 if none was sent later, null if nothing was rolled back.
+        harm_seconds: as rollback_seconds, but to the last request that was charged to the candidate or that nobody answered: in place the
+            way back has a gap too, which is as bad for its users as the bad version.
         drain_seconds: how long draining took; null if nothing was drained.
         first_candidate_answer_seconds: from the start of the run to the send time of the first request that the candidate answered;
             null without one.
@@ -70,6 +72,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: tuple[MetricVerdict, ...]
     findings: tuple[Finding, ...]
     rollback_seconds: float | None
+    harm_seconds: float | None
     drain_seconds: float | None
     first_candidate_answer_seconds: float | None
     extra_pod_seconds: float
@@ -106,7 +109,8 @@ def summarise(run: Run, events: Sequence[AnyEvent], requests: Sequence[Request],
         versions=versions(run, sides, sent, objective),
         verdicts=_verdicts(events),
         findings=tuple(Finding(phase=phase, facts=look.judgement.facts) for phase, look in _last_looks(events) if look.judgement.facts),
-        rollback_seconds=_rollback_seconds(run, events, sent),
+        rollback_seconds=_back_seconds(events, sent, sides.is_candidate),
+        harm_seconds=_back_seconds(events, sent, lambda request: sides.is_candidate(request) or sides.is_unattributed(request)),
         drain_seconds=timeline.drain_seconds(run, events),
         first_candidate_answer_seconds=None if first is None else first - run.started.timestamp(),
         extra_pod_seconds=timeline.extra_pod_seconds(run, events, until),
@@ -162,6 +166,7 @@ def _totals(
     experiment: tuple[float, float] | None,
 ) -> Totals:
     begin, end = experiment or (-inf, inf)
+    wrong = [request for request in sent if request.wrong and sides.is_candidate(request)]
     return Totals(
         requests=len(sent),
         failed=sum(request.failed for request in sent),
@@ -173,6 +178,8 @@ def _totals(
         users=len({request.user for request in sent}),
         users_met_both=measures.users_met_both([request for request in sent if begin <= _sent(request) < end]),
         users_met_bad=len({request.user for request in sent if request.failed or request.wrong}),
+        wrong_of_candidate=len(wrong),
+        users_harmed=len({request.user for request in sent if request.failed} | {request.user for request in wrong}),
         intended_rate=measures.rate(request.intended for request in requests),
         achieved_rate=measures.rate(_sent(request) for request in sent),
     )
@@ -204,11 +211,10 @@ def _verdicts(events: Sequence[AnyEvent]) -> tuple[MetricVerdict, ...]:
     )
 
 
-def _rollback_seconds(run: Run, events: Sequence[AnyEvent], sent: Sequence[Request]) -> float | None:
-    back, sides = timeline.went_back_at(events), Sides(run)
-    if back is None:
-        return None
-    return max([0.0, *(_sent(request) - back for request in sent if sides.is_candidate(request))])
+def _back_seconds(events: Sequence[AnyEvent], sent: Sequence[Request], bad: Callable[[Request], bool]) -> float | None:
+    """From the verdict to the last one of the `bad` requests."""
+    back = timeline.went_back_at(events)
+    return None if back is None else max([0.0, *(_sent(request) - back for request in sent if bad(request))])
 
 
 def _generator(requests: Sequence[Request], sent: Sequence[Request]) -> Generator:

@@ -93,8 +93,10 @@ def test_the_table_agrees_with_the_runs_and_performs_none_again(compare: Compare
         assert row["as_defined"] is True
         assert costs["outcome"] == summary["outcome"]
         assert costs["failed"] == summary["totals"]["failed"] == row["spreads"]["failed"]["median"]
-        assert costs["downtime_seconds"] == summary["totals"]["downtime_seconds"]
+        for measure in ("downtime_seconds", "users_harmed", "wrong_of_candidate"):
+            assert costs[measure] == summary["totals"][measure]
         assert costs["extra_pod_seconds"] == pytest.approx(summary["extra_pod_seconds"], abs=0.001)
+        assert costs["harm_seconds"] == (None if summary["harm_seconds"] is None else pytest.approx(summary["harm_seconds"], abs=0.001))
     good = next(row for row in found["rows"] if (row["strategy"], row["candidate"]) == ("recreate", "v2"))
     # no start of a replica was faster than the fastest of all the others
     assert good["runs"][0]["downtime_seconds"] >= min(start_seconds(before, row["runs"][0]["run"]) for row in found["rows"])

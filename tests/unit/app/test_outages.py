@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +83,9 @@ def test_a_second_ctrl_c_ends_a_batch_whose_database_hangs_and_no_row_is_lost(
 
             def ended() -> bool:
                 process.send_signal(signal.SIGINT)
+                # as slowly as a person: psycopg notices a signal only after a tenth of a second without another one
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.5)
                 return process.poll() is not None
 
             wait_for(ended, "an end of the batch")

@@ -28,13 +28,13 @@ USUAL = Costs(
     failed=0,
     p95_ratio=1.5,
     p99_ratio=2.0,
-    users_met_bad=3,
-    wrong=2,
+    users_harmed=3,
+    wrong_of_candidate=2,
     extra_pod_seconds=10.0,
     extra_cpu_seconds=None,
     peak_replicas=3,
     promote_seconds=25.0,
-    back_seconds=None,
+    harm_seconds=None,
     changes=5,
 )
 
@@ -184,14 +184,14 @@ def test_the_costs_of_a_canary_are_those_of_its_record() -> None:
 
     assert good.promote_seconds is not None
     assert good.promote_seconds > 30.0
-    assert (good.back_seconds, good.failed, good.peak_replicas) == (None, 0, 4)
+    assert (good.harm_seconds, good.failed, good.peak_replicas) == (None, 0, 4)
     assert 0.8 < (good.p95_ratio or 0.0) < 1.2
     # two changes of routes, two replicas started, two ended
     assert good.changes == 6
     assert bad.promote_seconds is None
-    assert bad.back_seconds is not None
-    assert bad.back_seconds < 1.0
-    assert bad.failed >= bad.users_met_bad - bad.wrong > 0
+    assert bad.harm_seconds is not None
+    assert bad.harm_seconds < 1.0
+    assert bad.failed >= bad.users_harmed - bad.wrong_of_candidate > 0
 
 
 def test_latency_during_is_told_as_a_multiple_of_before() -> None:
@@ -224,7 +224,7 @@ def test_the_gap_of_a_way_back_in_place_counts_as_bad_and_stables_own_answers_do
 
     found = costs(run, events, requests(rows), summary_of(run, events, rows))
 
-    assert found.back_seconds == pytest.approx(2.0)
-    assert (found.wrong, found.users_met_bad, found.failed) == (1, 2, 1)
+    assert found.harm_seconds == pytest.approx(2.0)
+    assert (found.wrong_of_candidate, found.users_harmed, found.failed) == (1, 2, 1)
     assert found.changes == 8
     assert found.extra_cpu_seconds == 1.5

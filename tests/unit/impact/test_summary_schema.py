@@ -15,11 +15,12 @@ from tests.unit.impact.recorded_run import Recorder, a_run, carried_out, record,
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "summary.schema.json"
 PROMISED = {
-    Summary: "strategy from to outcome exit_code started ended phases totals verdicts rollback_seconds drain_seconds "
+    Summary: "strategy from to outcome exit_code started ended phases totals verdicts rollback_seconds harm_seconds drain_seconds "
     "first_candidate_answer_seconds extra_pod_seconds prometheus",
     PhaseFigures: "name seconds intended_weight served_weight settle_seconds roles",
     RoleFigures: "slot version requests failed slow wrong p50_ms p95_ms p99_ms",
-    Totals: "requests failed unattributed wrong downtime_seconds users users_met_both users_met_bad intended_rate achieved_rate",
+    Totals: "requests failed unattributed wrong downtime_seconds users users_met_both users_met_bad wrong_of_candidate users_harmed "
+    "intended_rate achieved_rate",
     MetricVerdict: "metric candidate stable margin verdict at",
 }
 
