@@ -106,7 +106,8 @@ def _judged_requests(summary: Summary, phase: str) -> str:
 
 def _harm(summary: Summary, verdict: MetricVerdict) -> str:
     """What was found, with both counts and the time that it took."""
-    began = max((phase.started for phase in summary.phases if phase.started <= verdict.at), default=summary.started)
+    own = (phase.started for phase in summary.phases if phase.name == verdict.phase and phase.started <= verdict.at)
+    began = max(own, default=summary.started)
     what = BAD.get(verdict.metric, f"of its requests were bad ({verdict.metric})").format(
         objective=wording.duration(summary.objective_seconds)
     )
