@@ -1,6 +1,7 @@
 """Serve one version of the model: `python -m app.server`, configured by MODEL_API_ variables (app/settings.py).
 
-Exit codes: 0 after SIGTERM or SIGINT, with every request answered; 3 if it cannot serve, with one sentence on stderr.
+Exit codes: 0 after SIGTERM or SIGINT, with every request answered; 2 the store has no such version; 3 if it cannot serve otherwise. Both
+with one sentence on stderr.
 """
 
 import logging
@@ -43,7 +44,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     """Load, check and warm the model, then serve it until a signal says to stop.
 
     Raises:
-        StoreRefused: the model cannot be loaded.
+        UnknownVersion, StoreRefused: the model cannot be loaded.
         BadConfiguration: the prediction log needs a driver that is not installed.
         CannotListen: another process was quicker to listen on the address.
     """

@@ -1,6 +1,5 @@
 """The lab on a cluster, as `cli.labs.Lab` asks for it: a Lease, a record in the cluster, Helm releases and Istio's routes."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -24,7 +23,7 @@ from platforms.kubernetes.record import Record
 from platforms.kubernetes.settings import KubernetesSettings
 from platforms.kubernetes.tools import Tools
 from platforms.kubernetes.words import LeasedWords
-from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError
+from strategies.errors import CouldNotRun, LabError, UsageError
 from strategies.events import AnyEvent, Looked
 from strategies.plan import Release
 from strategies.steering import NOBODY, Command, Control, Nobody
@@ -78,9 +77,14 @@ class ClusterLab:
         self._gateway = Gateway(self._cluster, self._target.namespace, clock=clock, patience=PATIENCE, note=self._tell)
         self._held: Held | None = None
 
+    def require_addresses(self) -> None:
+        """See `cli.labs.Lab`."""
+        self._target.require_addresses()
+
     @contextmanager
     def exclusive(self, doing: str, *, take_over: bool = False) -> Iterator[None]:
         """See `cli.labs.Lab`."""
+        self.require_addresses()
         self._require_lab()
         try:
             with self._lease.held(doing, take_over=take_over) as self._held:
@@ -191,7 +195,7 @@ class ClusterLab:
         self._require_lab()
         holder, recorded = self.holder(), self._record.read()
         found: Found = {
-            "lab": {"gateway": self._target.gateway, "prometheus": self._target.prometheus, "processes": []},
+            "lab": {"gateway": self._target.gateway or None, "prometheus": self._target.prometheus or None, "processes": []},
             "slots": {},
             "holder": holder.doing if holder else None,
             "run": recorded.run.id if recorded else None,
@@ -220,7 +224,9 @@ class ClusterLab:
             self._target,
             self._cluster,
             namespace=namespace,
-            helm=Helm(self._target.context, namespace, digest=self._digest, extra=values or {}),
+            helm=Helm(
+                self._target.context, namespace, digest=partial(model_store.digest, self._places.store), extra=values or {}, held=held
+            ),
             gateway=self._gateway,
             owned=OwnedRoutes(self._cluster, namespace, held=held, note=note, reclaim=self._reclaim),
             held=held,
@@ -232,14 +238,6 @@ class ClusterLab:
     def _tell(self, text: str) -> None:
         """A sentence for the record of the run that is under way, if one is."""
         self._note(text)
-
-    def _digest(self, version: str) -> str:
-        """The sha256 that a version's model must have, wherever it is fetched from."""
-        card = self._places.store / version / "model.json"
-        try:
-            return str(json.loads(card.read_bytes())["sha256"])
-        except (OSError, ValueError, KeyError) as error:
-            raise StoreRefused(f"{card} does not tell the digest of {version} ({error}); `labctl model train`") from error
 
     def _require_lab(self) -> None:
         """Refuse a cluster without a lab, before anything is written into it."""

@@ -35,6 +35,9 @@ class LocalLab:
         self._places = places
         self._clock = clock
 
+    def require_addresses(self) -> None:
+        """See `cli.labs.Lab`. The lab itself has written down where it answers."""
+
     @contextmanager
     def exclusive(self, doing: str, *, take_over: bool = False) -> Iterator[None]:  # noqa: ARG002  nobody on another machine can hold a file's lock
         """See `cli.labs.Lab`."""

@@ -64,12 +64,15 @@ def make_artifact(version: str, to: Path) -> Path:
     """The folder of a version's artifact, made in `to`.
 
     Raises:
+        UsageError: there is no such version.
         StoreRefused: it cannot be made.
     """
     command = [sys.executable, "-m", "app.artifact", "--store", str(settings().store), "--version", version, "--to", str(to.resolve())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise StoreRefused(done.stderr.strip() or "the artifact could not be made")
+        # the program's exit codes mean what ours do
+        refused = UsageError if done.returncode == UsageError.exit_code else StoreRefused
+        raise refused(done.stderr.strip() or "the artifact could not be made")
     return Path(done.stdout.strip())
 
 

@@ -78,6 +78,7 @@ def perform(asked: Asked, *, as_json: bool) -> None:
     display = Display(asked.talk)
     clock.say = display.say
     lab = lab_on(asked.where.chosen(), places, clock, reclaim=asked.reclaim)
+    lab.require_addresses()
     with clock.listening(), ExitStack() as held:
         ended = end_live_holder(lab, clock, display) if asked.supersede else True
         held.enter_context(lab.exclusive(f"labctl {' '.join(sys.argv[1:])}", take_over=not ended))

@@ -69,6 +69,8 @@ def abort(where: Where, as_json: Json = False) -> None:
         folder = lab.run()
         if folder is None:
             raise UsageError("no rollout is under way or was left behind, so there is nothing to abort")
+        # before one that lives is ended: whatever it leaves is ended from here
+        lab.require_addresses()
         ended = end_live_holder(lab, clock, display)
         with lab.exclusive("labctl abort", take_over=not ended):
             # a live one has ended by itself; what is still named was left behind

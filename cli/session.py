@@ -98,6 +98,7 @@ def carry_out(
         preview=preview.log,
         predictions=platform.prediction_log,
         analyses=_analyses(run.plan, events),
+        clock=clock,
     )
     engine = Engine(
         run.plan,
@@ -108,6 +109,7 @@ def carry_out(
         timeout=run.timeout,
         promoted=promoted(run.plan, events),
         control=control,
+        guard=platform.require_own_routes,
     )
     with (
         logging_to(folder.path / "labctl.log"),

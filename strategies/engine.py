@@ -7,6 +7,7 @@ interruption leaves the rest to be completed.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from strategies.errors import CouldNotRun, Interrupted, LabError, TakenOver
@@ -36,7 +37,11 @@ class Journal(Protocol):
 
 
 class Engine:
-    """One rollout: `run()` carries out `plan` from step `first` on and says how it ended."""
+    """One rollout: `run()` carries out `plan` from step `first` on and says how it ended.
+
+    `guard` raises if somebody else has changed what decides who gets which version. It is called before each step on the way
+    forward, and all the time while one waits; the way back asks nobody.
+    """
 
     def __init__(
         self,
@@ -49,13 +54,15 @@ class Engine:
         timeout: float,
         promoted: bool = False,
         control: Control | None = None,
+        guard: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = plan
         self._journal = journal
-        self._judging = Judging(witness=witness, write=self._write, clock=clock, control=control or Nobody())
+        self._judging = Judging(witness=witness, write=self._write, clock=clock, control=control or Nobody(), guard=guard)
         self._performer = Performer(
             plan, platform=platform, witness=witness, write=self._write, clock=clock, timeout=timeout, judging=self._judging
         )
+        self._guard = guard
         self._clock = clock
         self._timeout = timeout
         self._promoted = promoted
@@ -66,6 +73,7 @@ class Engine:
         index = first
         try:
             for index in range(first, len(self._plan.steps)):
+                self._guard()
                 rejection = self._step(index)
                 if rejection:
                     return self._go_back(*_outcome(rejection))

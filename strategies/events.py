@@ -77,10 +77,14 @@ class Looked(Event, frozen=True, kw_only=True):
 
 
 class Witnessed(Event, frozen=True, kw_only=True):
-    """What Prometheus counted during an analysis, failed requests of all by slot, beside the users' own counts."""
+    """What Prometheus counted during an analysis, failed requests of all by slot, beside the users' own counts.
+
+    `copies` are those of users' requests, which no user knows, by the slot that got them.
+    """
 
     prometheus: dict[str, Count]
     users: dict[str, Count]
+    copies: dict[str, Count] = {}
 
 
 class Metered(Event, frozen=True, kw_only=True):

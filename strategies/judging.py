@@ -27,16 +27,19 @@ class Watched:
 
 
 class Judging:
-    """Waits and judges; `write` takes the events, `control` is asked for persons' words.
+    """Waits and judges; `write` takes the events, `control` is asked for persons' words, `guard` is called while nothing is judged.
 
     Attributes:
         found: what the last analysis said, in a sentence; empty before the first.
     """
 
-    def __init__(self, *, witness: Witness, write: Callable[[AnyEvent], None], clock: Clock, control: Control) -> None:
+    def __init__(
+        self, *, witness: Witness, write: Callable[[AnyEvent], None], clock: Clock, control: Control, guard: Callable[[], None]
+    ) -> None:
         self._witness = witness
         self._write = write
         self._clock = clock
+        self._guard = guard
         self._steering = Steering(control, lambda text: write(Noted(at=clock.now(), text=text)))
         self._analysed_since: datetime | None = None
         self._watched: Watched | None = None
@@ -127,6 +130,8 @@ class Judging:
 
     def _look(self, *, final: bool) -> Judgement | None:
         if self._watched is None:
+            # the witness notices it in an analysis
+            self._guard()
             return None
         judgement = self._witness.look(self._watched.traffic, self._watched.since, final=final, of=self._watched.of)
         self._write(Looked(at=self._clock.now(), judgement=judgement))

@@ -20,6 +20,7 @@ class Configuration(BaseSettings):
         show: all pages, or the embedded one alone.
         store: the model store whose versions can be set side by side: a folder, or the URL of a published one.
         config: the file that chooses the model published as data.
+        fetched: the folder into which somebody has fetched that model before the start; None if the pages fetch it themselves.
         api: the URL of the service.
         api_key: what the service asks for; empty if it asks for none.
         database: the URL of the predictions' database.
@@ -31,6 +32,7 @@ class Configuration(BaseSettings):
     show: Literal["all", "embedded"] = "all"
     store: str = "models"
     config: Path = Path("model.toml")
+    fetched: Path | None = None
     api: str = "http://127.0.0.1:8000"
     api_key: SecretStr = SecretStr("")
     database: str = "sqlite:///predictions.db"

@@ -27,8 +27,12 @@ def sentences() -> Iterator[None]:
 
 def problem(exc: AppError) -> None:
     """An error, as a sentence."""
-    words = str(exc)
-    st.error(f"{words[:1].upper()}{words[1:]}." if not words.endswith(".") else words, icon=":material/error:")
+    st.error(sentence(str(exc)), icon=":material/error:")
+
+
+def sentence(words: str) -> str:
+    """What an error says, from its capital letter to its full stop."""
+    return f"{words[:1].upper()}{words[1:]}." if not words.endswith(".") else words
 
 
 def answered(question: Question, answer: Answer) -> None:

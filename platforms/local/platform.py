@@ -63,6 +63,9 @@ class LocalPlatform:
         """Where Prometheus answers."""
         return f"http://127.0.0.1:{self._lab.prometheus_port}"
 
+    def require_own_routes(self) -> None:
+        """Nothing to ask: nobody else writes the routes of a lab on this machine."""
+
     def note_users(self, pid: int | None, log: Path = Path()) -> None:
         """Write down the users' process, which is somebody else's child but runs on our account; None once it has ended."""
         users = None if pid is None else processes.named("users", pid, log)

@@ -32,12 +32,14 @@ class Rollout:
 
     Attributes:
         story: calls of the platform and writes of the journal in one order.
+        guard: what tells whether somebody else has changed the routes; nobody has.
     """
 
     def __init__(self, options: CanaryOptions = OPTIONS, plan: Plan | None = None) -> None:
         self.options = options
         self.plan = plan or canary(options)
         self.words = Words()
+        self.guard: Callable[[], None] = lambda: None
         self.story: Story = []
         self.clock = FakeClock()
         self.platform = FakePlatform(self.clock, replicas=options.replicas, stable=options.stable, timeout=TIMEOUT, story=self.story)
@@ -120,6 +122,7 @@ class Rollout:
             timeout=TIMEOUT,
             promoted=self.promoted,
             control=self.words,
+            guard=self.guard,
         )
 
 
