@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from app.errors import AppError, InputRefused
 from app.loading import load_from
 from app.model import Model
-from app.predictions.database import migrate, open_database
+from app.predictions.database import open_database
+from app.predictions.migrating import migrate
 from app.predictions.observations import digest, read, refusals
 from app.predictions.progress import Progress
 from app.predictions.schedule import Schedule

@@ -45,7 +45,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
 
     Raises:
         UnknownVersion, StoreRefused: the model cannot be loaded.
-        BadConfiguration: the prediction log needs a driver that is not installed.
+        BadConfiguration: the prediction log needs a driver that is not installed, or the database to show is none.
         CannotListen: another process was quicker to listen on the address.
     """
     # imported here as it takes a second: a wrong setting or a taken port is told at once, and a numeric library reads
@@ -59,8 +59,10 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     from app.loading import load_from  # noqa: PLC0415  see above
     from app.log_databases import database  # noqa: PLC0415  see above
     from app.prediction_log import PredictionLog  # noqa: PLC0415  see above
+    from app.predictions.shown import Shown  # noqa: PLC0415  see above
     from app.signature import Drain  # noqa: PLC0415  see above
 
+    shown = Shown(url) if (url := settings.database.get_secret_value()) else None
     log = PredictionLog(database(settings.prediction_log)) if settings.prediction_log else None
     model = load_from(settings.store, settings.version, settings.sha256)
     # the way a request goes: the first one through the thread pool would otherwise wait 10 ms for it to be set up
@@ -75,7 +77,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         max_body_bytes=settings.max_body_bytes,
         log=log,
         api_key=settings.api_key.get_secret_value(),
-        database=settings.database.get_secret_value(),
+        shown=shown,
         origins=[origin for origin in settings.cors_origins.split(",") if origin],
     )
     config = uvicorn.Config(

@@ -108,7 +108,7 @@ class LocalLab:
 
     def connect(self, timeout: float, note: Callable[[str], None]) -> LocalPlatform:  # noqa: ARG002  nobody else can write the routes
         """See `cli.labs.Lab`."""
-        return LocalPlatform(self._places.home, clock=self._clock, timeout=timeout)
+        return LocalPlatform(self._places.home, clock=self._clock, timeout=timeout, database=self._places.database)
 
     def routes(self, traffic: Traffic) -> Found:
         """See `cli.labs.Lab`."""
@@ -148,7 +148,7 @@ def start_lab(
     require_version(places.store, version, "--from")
     local.start(places.home, store=places.store, port=port, clock=clock, timeout=START_TIMEOUT, say=say, run=run)
     try:
-        platform = LocalPlatform(places.home, clock=clock, timeout=START_TIMEOUT)
+        platform = LocalPlatform(places.home, clock=clock, timeout=START_TIMEOUT, database=places.database)
         platform.deploy(Slot.BLUE, Release(version=version, replicas=replicas))
         platform.route(Traffic(stable=Slot.BLUE))
     except BaseException:

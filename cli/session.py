@@ -24,7 +24,7 @@ from impact.userlog import UserLog
 from impact.witness import UsersWitness
 from strategies.engine import Engine
 from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError, WitnessLost
-from strategies.events import AnyEvent, Ended, Noted, ObjectiveSet, StepEnded, StepStarted
+from strategies.events import AnyEvent, Ended, Ending, Noted, ObjectiveSet, StepEnded, StepStarted
 from strategies.groups import matched_by
 from strategies.plan import Analyse, Baseline, Plan, Promote, Replace, Replacement, Step
 
@@ -70,9 +70,9 @@ def carry_out(
     display: Display,
     *,
     first: int = 0,
-    give_up: LabError | None = None,
+    give_up: LabError | Ending | None = None,
 ) -> Summary:
-    """Carry a run out from step `first` on (or end it because of `give_up`), then write its summary and report.
+    """Carry a run out from step `first` on (or end it as `give_up` says), then write its summary and report.
 
     The caller is the only one who changes the lab.
     """

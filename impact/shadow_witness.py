@@ -150,7 +150,7 @@ class ShadowWitness:
         ]
         return {
             "copied requests": compared.pairs,
-            "copies that never came": self._pairing.lost,
+            "copies without an answer in the log": self._pairing.lost,
             "mean difference of scores (0..1)": compared.score_difference,
             "population stability index": compared.stability_index,
             "median in the replica, stable (s)": compared.stable_median,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from impact import binomial
-from impact.experiment_witness import ExperimentWitness
+from impact.experiment_witness import ExperimentWitness, at_random
 from impact.judge import judge
 from impact.measures import percentile, sent_since
 from impact.prediction_log import PredictionLog
@@ -169,8 +169,8 @@ class UsersWitness:
         """Two groups of users, by the share of right answers."""
         if self._experiment is None:
             log = self._prediction_log(since)
-            randomised = traffic.match is None or self._run.load.group_share > 0
-            self._experiment = ExperimentWitness(log, self._prometheus, self._options, randomised=randomised)
+            chosen = at_random(traffic, self._run.load)
+            self._experiment = ExperimentWitness(log, self._prometheus, self._options, randomised=chosen)
         return self._experiment.look(requests[::-1], traffic, final=final)
 
     def _shadowed(self, traffic: Traffic, requests: list[Request], since: datetime, *, final: bool) -> Judgement:

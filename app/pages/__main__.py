@@ -63,15 +63,16 @@ def _load() -> None:
         AppError: it was fetched for us, and cannot be loaded. Pages that stand in for others, as those of a rollout do, must not then.
     """
     from app.pages.configuration import Configuration  # noqa: PLC0415  as above
-    from app.pages.models import published  # noqa: PLC0415  as above
 
     try:
         configuration = Configuration.from_environment()
     except AppError:
         # told on every page
         return
-    if configuration.show != "all":
+    if configuration.show not in {"all", "data"}:
         return
+    from app.pages.models import published  # noqa: PLC0415  as above, and not needed by the others
+
     # who fetches it himself tells on its page what is wrong, and tries again; the other pages need no store
     with nullcontext() if configuration.fetched else suppress(AppError):
         published(configuration.config)

@@ -17,7 +17,7 @@ class Configuration(BaseSettings):
 
     Attributes:
         artifact: the folder of code and model that the embedded page predicts with.
-        show: all pages, or the embedded one alone.
+        show: all pages, or one of the four alone.
         store: the model store whose versions can be set side by side: a folder, or the URL of a published one.
         config: the file that chooses the model published as data.
         fetched: the folder into which somebody has fetched that model before the start; None if the pages fetch it themselves.
@@ -29,7 +29,7 @@ class Configuration(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     artifact: Path
-    show: Literal["all", "embedded"] = "all"
+    show: Literal["all", "embedded", "data", "service", "database"] = "all"
     store: str = "models"
     config: Path = Path("model.toml")
     fetched: Path | None = None

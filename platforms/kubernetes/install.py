@@ -28,7 +28,7 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         settings: with the ports on which the cluster is really reached.
-        values: what the slots' releases are to be given: image, store and prediction log.
+        values: what the slots' releases are to be given: image, store, prediction log and predictions.
     """
 
     settings: KubernetesSettings

@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from app.errors import ServiceFailed
-from app.pages.measuring import BUTTONS
-from app.pages.visiting import visit
+from app.pages.visiting import BUTTONS, visit
 from platforms.ports import free_ports
 from tests.cluster.lab import MINUTES, ClusterLab
 from tests.cluster.test_strategies import QUICK
+from tests.e2e import boards
 from tests.waiting import wait_for
 
 PROJECT = Path(__file__).parents[2]
@@ -162,6 +162,18 @@ def test_a_job_of_the_cronjob_predicts_every_row_into_postgresql(serving: Servin
     assert f"{MODEL_ROWS} rows" in serving.batch("v1")
 
     assert serving.predictions() == MODEL_ROWS
+
+
+def test_the_gateway_and_the_dashboards_show_what_the_job_wrote(serving: Serving) -> None:
+    """By a user of the database who may only read."""
+    answer = httpx.get(f"{serving.lab.gateway}/predictions", params={"limit": 1000}, trust_env=False, timeout=30)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["predictions"]) == MODEL_ROWS
+    assert {one["version"] for one in answer.json()["predictions"]} == {"v1"}
+
+    rows = boards.query("serving", "Rows in the database", "model_batch_rows_total")
+    wait_for(lambda: boards.number(serving.lab.prometheus, rows.expr) == MODEL_ROWS, "the job's rows are on the dashboard", MINUTES)
+    boards.wait_for_series(serving.lab.prometheus, MINUTES, rollout=False, batches=True)
 
 
 def test_every_page_answers_on_the_cluster_each_from_where_its_model_is(serving: Serving) -> None:

@@ -55,7 +55,9 @@ def test_one_that_refuses_copies_is_bad(lab: Labctl) -> None:
     summary = require_bad(lab, done.returncode, done.stdout, done.stderr)
     facts = summary["findings"][-1]["facts"]
     assert "with status 422" in summary["reason"]
+    assert facts["copies that the candidate answered, by its own count"] > facts["of them failed (no 2xx)"]
     assert facts["of them failed (no 2xx)"] == facts["of them with status 422"] > 0
+    assert 0 < facts["p50 of copies in the candidate's replicas (s)"] <= facts["p99 of copies in the candidate's replicas (s)"]
     assert summary["prometheus"][-1]["copies"]["green"]["bad"] > 0
 
 

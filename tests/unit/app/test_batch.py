@@ -23,7 +23,8 @@ from sqlalchemy import Engine, text
 from app.batch import main
 from app.dataset import FEATURES
 from app.errors import DatabaseFailed, InputRefused
-from app.predictions.database import asking, migrate, open_database
+from app.predictions.database import asking, open_database
+from app.predictions.migrating import migrate
 from app.predictions.observations import read
 from app.predictions.reading import page
 from app.predictions.schedule import Schedule

@@ -9,16 +9,17 @@ import pytest
 from app.log_databases import database
 from app.prediction_log import Predicted, Truth
 from app.prediction_log import PredictionLog as Writer
-from impact.experiment_witness import ExperimentWitness
+from impact.experiment_witness import ExperimentWitness, at_random
 from impact.prediction_log import PredictionLog
 from impact.userlog import Request
 from strategies.errors import WitnessLost
 from strategies.judgement import Verdict
-from strategies.run import JudgeOptions
+from strategies.run import JudgeOptions, LoadOptions
 from strategies.traffic import Match, Slot, Traffic
 
 BLUE, GREEN = Slot.BLUE, Slot.GREEN
 SPLIT = Traffic(stable=BLUE, weight=50, sticky="run")
+MATCHED = Traffic(stable=BLUE, match=Match(name="x-user-group", value="beta", share=50))
 ANSWERS = 10
 
 
@@ -117,6 +118,21 @@ def test_of_users_who_were_not_chosen_by_the_lab_that_is_told(tmp_path: Path) ->
 
     assert str(judgement.facts["randomised"]).startswith("not randomised")
     assert judgement.verdict is not Verdict.ERROR
+
+
+@pytest.mark.parametrize(
+    ("traffic", "load", "randomised"),
+    [
+        (SPLIT, LoadOptions(), True),
+        (SPLIT, LoadOptions(rate=0.0), True),
+        (MATCHED, LoadOptions(group_share=50), True),
+        (MATCHED, LoadOptions(group_share=0), False),
+        (MATCHED, LoadOptions(rate=0.0, group_share=50), False),
+    ],
+)
+def test_only_a_split_and_the_labs_own_users_are_called_randomised(traffic: Traffic, load: LoadOptions, randomised: bool) -> None:
+    """Without the lab's users, whoever matches was chosen by somebody else, whatever share of them was asked for."""
+    assert at_random(traffic, load) is randomised
 
 
 def test_a_log_with_holes_judges_nobody(tmp_path: Path) -> None:
