@@ -97,8 +97,8 @@ docs-images: setup-dev ## make the pictures of the documentation anew; takes abo
 schema: setup ## make docs/summary.schema.json anew
 	$(BIN)/python -m impact.summary_schema > docs/summary.schema.json
 
-screenshots: setup-dev ## a picture of each page into docs/images (needs Chromium)
-	@test -f models/v1/model.json -a -f models/v2/model.json || $(BIN)/labctl model train v1 v2
+screenshots: setup-dev ## a picture of each page, and of a rollout and its report, into docs/images (needs Chromium)
+	@test -f models/v1/model.json -a -f models/v2/model.json -a -f models/v2-broken/model.json || $(BIN)/labctl model train v1 v2 v2-broken
 	$(BIN)/python -m tests.screenshots docs/images
 
 bench: setup-dev ## exact figures of the promises that name seconds

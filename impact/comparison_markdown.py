@@ -2,6 +2,7 @@
 
 import shlex
 
+from impact import wording
 from impact.comparison import MEASURES, Comparison
 from impact.comparison_cells import TITLES, cell, ending
 from impact.comparison_claims import FEWEST_REPEATS, claim_of, contradictions, hints
@@ -45,7 +46,7 @@ def lines(comparison: Comparison, candidate: str, *, ranges: bool = True) -> lis
 def account(comparison: Comparison, *, ranges: bool = True) -> list[str]:
     """How it was measured, in sentences."""
     setting, environment = comparison.setting, comparison.environment
-    machine = f" on {environment.platform} with {environment.cpu_count} processors" if environment else ""
+    machine = f" on {wording.machine(environment)}" if environment else ""
     brackets = ", with its range in brackets" if ranges else ""
     times = "once" if setting.repeats == 1 else f"{setting.repeats} times, so each figure is a median{brackets}"
     slow = "" if setting.objective_seconds is None else f" Slower than {setting.objective_seconds:g} s counted as slow."

@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator
 from impact.drawing import PAINT, STYLE, legend, svg
 from impact.parties import Parties
 from impact.summary import Summary
+from impact.thinning import MOST_POINTS
 from impact.userlog import Request
 
 WORST = {
@@ -19,8 +20,6 @@ WORST = {
     "only good ones": ("grid", ""),
 }
 """What a user met at worst, the worst first: the colour and the hatch that it is drawn with."""
-MOST_STEPS = 400
-"""How many points a curve has at most; a page with every request in it would be heavy."""
 
 
 def latencies(summary: Summary, requests: Sequence[Request]) -> str:
@@ -33,7 +32,7 @@ def latencies(summary: Summary, requests: Sequence[Request]) -> str:
     for party in (parties.old, parties.new):
         own = np.sort([1000 * request.latency for request in answered if parties.of(request) == party])
         if own.size:
-            shares = np.linspace(0, 100, min(MOST_STEPS, own.size + 1))[1:]
+            shares = np.linspace(0, 100, min(MOST_POINTS, own.size + 1))[1:]
             points = own[np.ceil(shares / 100 * own.size).astype(int) - 1]
             label = f"{party.label} ({own.size} answers)"
             axes.plot(points, shares, color=PAINT[party.slot], linestyle=STYLE[party.slot], linewidth=1.8, label=label)

@@ -13,12 +13,12 @@ from strategies.traffic import Slot
 
 
 class RoleFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What the users met who were sent to one role in one phase.
+    """What the users met who were sent to one role in one phase, or to one version in all of them.
 
     Attributes:
-        slot: the slot that had the role.
+        slot: the slot that had the role, or the version.
         version: the version in that slot.
-        requests: requests sent in the phase and charged to the slot.
+        requests: requests sent meanwhile and charged to it.
         failed: those that got anything but a 2xx.
         slow: those that took longer than the objective; null without an objective.
         wrong: 2xx answers that named the wrong class.
@@ -48,6 +48,18 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True):
 
     stable: RoleFigures
     candidate: RoleFigures
+
+
+class Versions(msgspec.Struct, frozen=True, kw_only=True):
+    """The two versions over the whole run, whatever role each had.
+
+    Attributes:
+        old: the version that was stable at the start.
+        new: the version that was rolled out.
+    """
+
+    old: RoleFigures
+    new: RoleFigures
 
 
 class PhaseFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,14 +200,18 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         python: version of Python.
         platform: operating system and machine.
         cpu_count: processors of the machine.
+        cpu: what the processors call themselves; empty if that is not known.
+        memory_bytes: of the machine; null if that is not known.
         versions: of the programs and packages that the numbers depend on.
         seed: of the load's schedule.
-        command: what was typed.
+        command: what was typed, and behind it the seed and the first version where they were left out.
     """
 
     python: str
     platform: str
     cpu_count: int
+    cpu: str = ""
+    memory_bytes: int | None = None
     versions: dict[str, str]
     seed: int
     command: tuple[str, ...]

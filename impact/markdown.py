@@ -45,7 +45,7 @@ def render(summary: Summary) -> str:
             "## Where and how",
             *(f"Note: {escaped(note)}." for note in summary.notes),
             f"Run {escaped(summary.id)} on the {summary.platform} platform. Python {environment.python} on "
-            f"{escaped(environment.platform)} with {environment.cpu_count} processors; seed {environment.seed}; "
+            f"{escaped(wording.machine(environment))}; seed {environment.seed}; "
             + ", ".join(f"{name} {version}" for name, version in environment.versions.items())
             + ".",
             f"    {shlex.join(environment.command)}\n",

@@ -10,7 +10,12 @@ Name = Literal["old", "new"]
 
 
 class Party(NamedTuple):
-    """One of the two versions of a run. `slot` is the one whose colour it has: its own, but in place there are two for one slot."""
+    """One of the two versions of a run.
+
+    Attributes:
+        slot: the one whose colour it has: its own, but in place there are two versions for one slot.
+        label: what it is called in a drawing; in place only by its version, as the slot does not tell the two apart.
+    """
 
     name: Name
     version: str
@@ -31,8 +36,10 @@ class Parties:
         slots = next(((phase.roles.stable.slot, phase.roles.candidate.slot) for phase in summary.phases), (Slot.BLUE, Slot.GREEN))
         self.in_place = slots[0] is slots[1]
         self._old_slot = slots[0]
-        self.old = Party("old", summary.from_version, slots[0], f"{slots[0]}: {summary.from_version}")
-        self.new = Party("new", summary.to_version, slots[0].other, f"{slots[1]}: {summary.to_version}")
+        names = (summary.from_version, summary.to_version)
+        labels = names if self.in_place else tuple(f"{slot}: {name}" for slot, name in zip(slots, names, strict=True))
+        self.old = Party("old", names[0], slots[0], labels[0])
+        self.new = Party("new", names[1], slots[0].other, labels[1])
 
     def of(self, request: Request) -> Party | None:
         """The version that a request is charged to; None for none."""

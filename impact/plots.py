@@ -14,6 +14,7 @@ from impact.drawing import PAINT, STYLE, legend, svg
 from impact.measures import percentile
 from impact.parties import Parties
 from impact.summary import Summary
+from impact.thinning import thinned
 from impact.userlog import Request
 from strategies.events import Looked
 from strategies.judgement import Verdict
@@ -21,6 +22,8 @@ from strategies.judgement import Verdict
 METRICS = {"failed": (PAINT["bad"], "solid"), "slow": (PAINT["second"], "dashed"), "wrong": (PAINT["third"], "dotted")}
 PERCENTILES = {0.50: ("p50", "solid", 1.6), 0.95: ("p95", "dashed", 1.2), 0.99: ("p99", "dotted", 1.2)}
 FEWEST_BINS, MOST_BINS = 20, 120
+ABOVE = 113
+"""Where verdicts are marked beside percents: in a strip of their own above 100."""
 
 
 class Plots:
@@ -61,21 +64,8 @@ class Plots:
         last = {look.judgement.verdict: look for look in looks}
         for verdict, look in last.items():
             if verdict is not Verdict.INCONCLUSIVE:
-                at = look.at.timestamp() - self._zero
-                color = PAINT["ink" if verdict is Verdict.PASS else "bad"]
-                axes.plot([at], [50], marker="D", color=color, linestyle="none", clip_on=False, zorder=3)
-                # the verdict is often the last thing that happens
-                inwards = at > 0.9 * self._end
-                axes.annotate(
-                    str(verdict),
-                    (at, 50),
-                    xytext=(-8 if inwards else 8, 5),
-                    textcoords="offset points",
-                    horizontalalignment="right" if inwards else "left",
-                    color=PAINT["ink"],
-                    fontsize=9,
-                )
-        axes.set_ylim(-3, 103)
+                self._mark(axes, look.at.timestamp() - self._zero, verdict)
+        axes.set_ylim(-3, 2 * ABOVE - 100)
         axes.set_yticks([0, 25, 50, 75, 100])
         legend(axes)
         return svg(figure)
@@ -135,6 +125,7 @@ class Plots:
 
     def verdict(self, looks: Sequence[Looked]) -> str:
         """The evidence of harm by metric, against the limit from which on it is proved; of an experiment, what was found so far."""
+        looks = thinned(looks)
         if drawn := self._difference(looks):
             return drawn
         points = [(look.at.timestamp() - self._zero, metric) for look in looks for metric in look.judgement.metrics]
@@ -166,6 +157,24 @@ class Plots:
         axes.axhline(0, color=PAINT["ink"], linewidth=1, label="no difference")
         legend(axes)
         return svg(figure)
+
+    def _mark(self, axes: Axes, at: float, verdict: Verdict) -> None:
+        """When a verdict fell: above all shares, as it has none itself, and where no curve can run through its name."""
+        color = PAINT["ink" if verdict is Verdict.PASS else "bad"]
+        axes.vlines([at], 0, ABOVE, color=color, linewidth=0.8, linestyle="dotted")
+        axes.plot([at], [ABOVE], marker="D", markersize=5, color=color, linestyle="none", clip_on=False, zorder=3)
+        # the verdict is often the last thing that happens
+        inwards = at > 0.9 * self._end
+        axes.annotate(
+            str(verdict),
+            (at, ABOVE),
+            xytext=(-8 if inwards else 8, 0),
+            textcoords="offset points",
+            horizontalalignment="right" if inwards else "left",
+            verticalalignment="center_baseline",
+            color=PAINT["ink"],
+            fontsize=9,
+        )
 
     def _intended(self) -> list[int]:
         """The percents of the requests that the new version was to get, in each phase."""

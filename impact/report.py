@@ -76,6 +76,7 @@ def render(folder: RunFolder, live: Live | None = None) -> str:
         totals=wording.totals(summary),
         plots=Plots(summary, requests),
         looks=[event for event in events if isinstance(event, Looked)],
+        machine=wording.machine(summary.environment),
         command=shlex.join(summary.environment.command),
     )
 

@@ -33,7 +33,7 @@ BAD = {
 
 def story(summary: Summary) -> list[str]:
     """What was done, how it ended and why, in sentences."""
-    return [_what(summary), *_who(summary), *_gap(summary), *_judged(summary), _end(summary)]
+    return [_what(summary), *_who(summary), *_gap(summary), *_speed(summary), *_judged(summary), _end(summary)]
 
 
 def _what(summary: Summary) -> str:
@@ -69,6 +69,18 @@ def _gap(summary: Summary) -> list[str]:
         return []
     gap = f"; the longest time in which every one did was {wording.duration(totals.downtime_seconds)}" if totals.downtime_seconds else ""
     return [f"Of all requests {wording.share(totals.failed, totals.requests)} failed{gap}."]
+
+
+def _speed(summary: Summary) -> list[str]:
+    """How fast both versions were, and what counts as slow: a version can be much slower than the other, and not slow."""
+    old, new = summary.versions.old, summary.versions.new
+    told = [version for version in ((old,) if old.version == new.version else (new, old)) if version.p50_ms is not None]
+    if not told:
+        return []
+    first, *others = (f"{_milliseconds(version.p50_ms)} and 95 % at most {_milliseconds(version.p95_ms)}" for version in told)
+    beside = "".join(f", those of {told[1].version} {other}" for other in others)
+    slow = "" if summary.objective_seconds is None else f"; longer than {wording.duration(summary.objective_seconds)} counts as slow"
+    return [f"Half of the answers of {told[0].version} took at most {first}{beside}{slow}."]
 
 
 def _judged(summary: Summary) -> list[str]:
@@ -111,7 +123,8 @@ def _judged_requests(summary: Summary, phase: str) -> str:
 
 def _harm(summary: Summary, verdict: MetricVerdict) -> str:
     """What was found, with both counts and the time that it took."""
-    began = max((phase.started for phase in summary.phases if phase.started <= verdict.at), default=summary.started)
+    own = (phase.started for phase in summary.phases if phase.name == verdict.phase and phase.started <= verdict.at)
+    began = max(own, default=summary.started)
     what = BAD.get(verdict.metric, f"of its requests were bad ({verdict.metric})").format(
         objective=wording.duration(summary.objective_seconds)
     )
@@ -149,6 +162,10 @@ def _end(summary: Summary) -> str:
             return f"It did not come to its end: {summary.reason}.{left}"
         case None:
             return "It has not ended, or was killed."
+
+
+def _milliseconds(value: float | None) -> str:
+    return f"{wording.milliseconds(value)} ms"
 
 
 def _of(count: Count) -> str:

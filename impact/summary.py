@@ -8,12 +8,12 @@ from math import inf
 import msgspec
 
 from impact import measures, timeline
-from impact.figures import Environment, Finding, Generator, MetricVerdict, PhaseFigures, RoleFigures, Roles, Totals, WitnessCounts
+from impact.figures import Environment, Finding, Generator, MetricVerdict, PhaseFigures, Roles, Totals, Versions, WitnessCounts
+from impact.role_figures import role_figures, slow, versions
 from impact.sides import Sides
 from impact.userlog import Request
 from strategies.events import AnyEvent, Looked, Noted, ObjectiveSet, Outcome, PhaseStarted, StepStarted, Witnessed
 from strategies.run import Run
-from strategies.traffic import Slot
 
 GENERATOR_LATE_MS = 10.0
 """From this p99 of the generator's lateness on, a reader is told that the latencies include it."""
@@ -37,6 +37,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         objective_seconds: requests slower than this count as slow; null if it was never known.
         phases: the phases in order.
         totals: over the whole run.
+        versions: over the whole run, by version.
         verdicts: what each analysis said at its last look, by metric.
         findings: what else each analysis measured, such as an A/B test's difference or a shadow's class flips.
         rollback_seconds: from the verdict (without one: from the start of the way back) to the send time of the last request charged to
@@ -67,6 +68,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     objective_seconds: float | None
     phases: tuple[PhaseFigures, ...]
     totals: Totals
+    versions: Versions
     verdicts: tuple[MetricVerdict, ...]
     findings: tuple[Finding, ...]
     rollback_seconds: float | None
@@ -104,6 +106,7 @@ def summarise(run: Run, events: Sequence[AnyEvent], requests: Sequence[Request],
         objective_seconds=objective,
         phases=_phases(run, timeline.phases(run, events, until), sent, objective),
         totals=_totals(sides, requests, sent, objective, timeline.experiment(run, events)),
+        versions=versions(run, sides, sent, objective),
         verdicts=_verdicts(events),
         findings=tuple(Finding(phase=phase, facts=look.judgement.facts) for phase, look in _last_looks(events) if look.judgement.facts),
         rollback_seconds=_back_seconds(events, sent, sides.is_candidate),
@@ -119,22 +122,6 @@ def summarise(run: Run, events: Sequence[AnyEvent], requests: Sequence[Request],
         generator=_generator(requests, sent),
         notes=tuple(event.text for event in events if isinstance(event, Noted)),
         environment=environment,
-    )
-
-
-def role_figures(slot: Slot, version: str, requests: Sequence[Request], objective: float | None) -> RoleFigures:
-    """The figures of those of `requests`, all of them charged to `slot`, that were sent."""
-    own = [request for request in requests if request.sent is not None]
-    return RoleFigures(
-        slot=slot,
-        version=version,
-        requests=len(own),
-        failed=sum(request.failed for request in own),
-        slow=_slow(own, objective),
-        wrong=sum(request.wrong for request in own),
-        p50_ms=measures.latency_percentile_ms(own, 0.50),
-        p95_ms=measures.latency_percentile_ms(own, 0.95),
-        p99_ms=measures.latency_percentile_ms(own, 0.99),
     )
 
 
@@ -186,7 +173,7 @@ def _totals(
         requests=len(sent),
         failed=sum(request.failed for request in sent),
         unattributed=sum(sides.is_unattributed(request) for request in sent),
-        slow=_slow(sent, objective),
+        slow=slow(sent, objective),
         wrong=sum(request.wrong for request in sent),
         unsent=len(requests) - len(sent),
         downtime_seconds=measures.downtime(sent),
@@ -198,10 +185,6 @@ def _totals(
         intended_rate=measures.rate(request.intended for request in requests),
         achieved_rate=measures.rate(_sent(request) for request in sent),
     )
-
-
-def _slow(requests: Sequence[Request], objective: float | None) -> int | None:
-    return None if objective is None else sum(request.latency > objective for request in requests)
 
 
 def _last_looks(events: Sequence[AnyEvent]) -> tuple[tuple[str, Looked], ...]:

@@ -1,7 +1,7 @@
 """A summary in words: the same sentences and number formats on the terminal and in the HTML report."""
 
 from impact import copying
-from impact.figures import PhaseFigures, RoleFigures
+from impact.figures import Environment, PhaseFigures, RoleFigures
 from impact.summary import Summary
 from strategies.events import Outcome
 from strategies.run import Run
@@ -92,6 +92,13 @@ def role_rows(phase: PhaseFigures) -> list[tuple[str, ...]]:
     if phase.unattributed:
         rows.append(("charged to nobody", str(phase.unattributed), str(phase.unattributed), *[UNKNOWN] * 5))
     return rows
+
+
+def machine(environment: Environment) -> str:
+    """The machine, as far as it is known."""
+    cpu = f" ({environment.cpu})" if environment.cpu else ""
+    memory = f" and {environment.memory_bytes / 1e9:.1f} GB of memory" if environment.memory_bytes else ""
+    return f"{environment.platform} with {environment.cpu_count} processors{cpu}{memory}"
 
 
 def share(part: int, of: int) -> str:

@@ -10,13 +10,15 @@ DOCS = PROJECT / "docs"
 QUICK = ""
 """Needs nothing, and takes seconds."""
 MINUTE = "takes a minute"
+HALF_AN_HOUR = "takes half an hour"
+"""Too long for any test: only its words are checked, and its page says which block above it goes the same way."""
 KEEPS = "keeps its terminal"
 CLUSTER = "needs a cluster"
 PROJECTS = "in the project's folder"
 """Sets up what the tests themselves need to run, so nothing of it is run again by a test."""
 YOURS = "on a cluster of yours"
 """Needs what no test has; only its words are checked."""
-TITLES = (QUICK, MINUTE, KEEPS, CLUSTER, PROJECTS, YOURS)
+TITLES = (QUICK, MINUTE, HALF_AN_HOUR, KEEPS, CLUSTER, PROJECTS, YOURS)
 
 FENCE = re.compile(r'^```sh(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 HERE_DOCUMENT = re.compile(r"^(?P<first>.*<<'(?P<word>\w+)')\n.*?^(?P=word)$", re.MULTILINE | re.DOTALL)

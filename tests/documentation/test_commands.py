@@ -178,10 +178,27 @@ def test_each_way_of_predicting_serving_and_deploying_is_told_in_full(way: str) 
     text = (PROJECT / "docs" / "tutorial" / f"{way}.md").read_text()
 
     assert re.search(r"^\*\*[^*]+\*\*", text, re.MULTILINE)
-    assert "](../pictures/" in text or "docs/pictures/" in text
     assert all(f"\n## {title}\n" in text for title in ("Run it yourself", "When to choose it", "What it cost"))
     assert '--8<-- "docs/measured/' in text.partition("## What it cost")[2]
     assert "```sh" in text
+
+
+def test_each_way_has_a_picture_of_a_real_run_that_no_other_page_has() -> None:
+    shown = {way: _pictures(PROJECT / "docs" / "tutorial" / f"{way}.md") for way in WAYS}
+
+    for way, own in shown.items():
+        others = {picture for other, pictures in shown.items() if other != way for picture in pictures}
+        assert own - others, f"{way} has no picture of its own"
+        assert [picture for picture in own if not picture.is_file()] == []
+
+
+def _pictures(page: Path) -> set[Path]:
+    """Those on a page, and on what is put into it."""
+    text = page.read_text()
+    for included in re.findall(r'--8<-- "(docs/pictures/[^":]+)"', text):
+        text += (PROJECT / included).read_text()
+    # what is put in has its links as from the page
+    return {(page.parent / name).resolve() for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)}
 
 
 def test_every_picture_stands_alone_is_small_and_says_what_it_shows() -> None:

@@ -5,11 +5,12 @@ import re
 
 import httpx
 
+from strategies.events import PhaseStarted
 from tests.e2e.labctl import Labctl
 
 
 def test_a_running_rollout_is_shown_and_aborted_from_its_page_alone(labctl: Labctl) -> None:
-    quick = ("--rate", "50", "--baseline", "1s", "--hold", "120s", "--weight", "50")
+    quick = ("--rate", "50", "--baseline", "1s", "--hold", "120s", "--steps", "40,50")
     with labctl.started("dashboard") as dashboard, labctl.started("rollout", "canary", *quick) as rollout:
         assert dashboard.stdout is not None
         address = dashboard.stdout.readline().strip()
@@ -56,6 +57,8 @@ def test_a_running_rollout_is_shown_and_aborted_from_its_page_alone(labctl: Labc
             assert rollout.poll() is None
             own = {"x-lab-token": token, "origin": address.rstrip("/"), "sec-fetch-site": "same-origin"}
             assert browser.post(f"/runs/{name}/pause", headers=own).text == "asked to pause"
+            assert browser.post(f"/runs/{name}/promote", headers=own).text == "asked to promote"
+            labctl.wait_for("next share", lambda: any(isinstance(event, PhaseStarted) and event.weight == 50 for event in labctl.events()))
             assert browser.post(f"/runs/{name}/abort", headers={"x-lab-token": token}).text == "it has ended"
 
             _, err = rollout.communicate(timeout=60)

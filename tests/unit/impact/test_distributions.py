@@ -51,3 +51,5 @@ def test_in_place_the_version_that_answered_tells_the_two_apart(tmp_path: Path) 
     assert parties.in_place
     assert [parties.of(request) for request in log.poll()] == [parties.old, parties.new, None]
     assert parties.old.slot is not parties.new.slot
+    # neither is called by a slot whose colour the other one has
+    assert (parties.old.label, parties.new.label) == ("v1", "v2")

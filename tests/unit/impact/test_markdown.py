@@ -60,6 +60,10 @@ def test_two_runs_side_by_side() -> None:
     assert values["run"] == (good.id, bad.id)
     assert values["requests sent"] == (str(good.totals.requests), str(bad.totals.requests))
     assert values["failed"][1] == wording.share(bad.totals.failed, bad.totals.requests)
+    for name in ("p50", "p95", "p99"):
+        latencies = [getattr(version, f"{name}_ms") for version in (bad.versions.old, bad.versions.new)]
+        assert values[f"{name}, old version / new"][1] == " / ".join(map(wording.milliseconds, latencies)) + " ms"
+    assert values["slow is longer than"] == ("95.0 ms", "95.0 ms")
     assert values["judged: failed"][0].startswith("PASS at 10 %")
     assert values["judged: failed"][1].startswith("FAIL at 10 %")
     shown = Page(page(rows)).text

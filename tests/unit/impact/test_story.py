@@ -1,5 +1,7 @@
 """Somebody who has never seen the lab learns from one paragraph what was done, how it ended, and why."""
 
+import re
+
 import msgspec
 import pytest
 
@@ -31,8 +33,34 @@ def test_a_bad_candidate_is_told_with_both_counts_and_the_time_it_took() -> None
 
     assert f"{failed.candidate.bad} of {failed.candidate.n} (" in text
     assert "of its requests failed, against 0 of " in text
-    assert "In the phase “10 %”" in text
+    # the way back, which began at the same moment, has no part in it
+    assert re.search("In the phase “10 %”, [1-9][0-9.]* s after it began", text)
     assert text.endswith("So it was taken back, and v1 serves everybody again.")
+
+
+def test_a_slow_candidate_within_the_objective_is_told_with_the_latencies_of_both() -> None:
+    """Five times as slow and promoted: that it was allowed must not hide it."""
+    recorder = carried_out(a_run("v2-slow"), slowness=5.0)
+    summary = summary_of(recorder.run, recorder.events, recorder.rows)
+    old, new = summary.versions.old, summary.versions.new
+    assert old.p50_ms is not None
+    assert new.p50_ms is not None
+    assert new.p95_ms is not None
+    assert new.p50_ms > 4 * old.p50_ms
+
+    assert (
+        f"Half of the answers of v2-slow took at most {new.p50_ms:.1f} ms and 95 % at most {_ms(new.p95_ms)}, "
+        f"those of v1 {old.p50_ms:.1f} ms and 95 % at most {old.p95_ms:.1f} ms; longer than 95.0 ms counts as slow."
+    ) in told(recorder)
+
+
+def test_a_version_that_nobody_got_an_answer_of_has_no_latency() -> None:
+    recorder = Recorder(a_run())
+    recorder.pass_time(3.0)
+
+    assert "Half of the answers of v1 took at most " in told(recorder)
+    assert "of v2 " not in told(recorder).partition("Half of")[2]
+    assert "Half of" not in told(Recorder(a_run()))
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
@@ -88,3 +116,7 @@ def test_of_recreate_the_gap_is_told_in_the_same_paragraph() -> None:
     assert text.startswith("v2 was to take the place of v1 by recreate: all of the old version was ended before")
     assert f"Of all requests 376 ({37600 / requests:.1f} %) failed; the longest time in which every one did was 2.6 s." in text
     assert "every one did" not in ended("recreate", Outcome.PROMOTED, "v2 is stable now, in blue", failed=0, downtime_seconds=0.0)
+
+
+def _ms(value: float) -> str:
+    return f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"

@@ -197,6 +197,17 @@ def test_totals_are_over_the_whole_log() -> None:
     assert totals.achieved_rate == pytest.approx(9 / 11.2)
 
 
+def test_both_versions_are_told_over_the_whole_run() -> None:
+    summary = summary_of(a_run(), ROLLED_BACK, ROWS)
+    rows = [row for row in ROWS if row.sent]
+
+    for version, figures in (("v1", summary.versions.old), ("v2", summary.versions.new)):
+        own = [row for row in rows if row.slot == figures.slot]
+        assert figures.version == version
+        assert figures.requests == len(own) > 0
+        assert figures.p99_ms == max(1000 * float(row.latency) for row in own if int(row.status))
+
+
 def test_in_an_experiment_only_its_own_users_can_meet_both_versions() -> None:
     """Everybody had stable before it and has it after it; who changes within it did not stay."""
     run = msgspec.structs.replace(a_run(), plan=ab_test(AbTestOptions(to_version="v2", stable=Slot.BLUE)))
