@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cli.logs import SAID
 from cli.picture import Seen, picture
 from strategies.errors import WitnessLost
-from strategies.events import AnyEvent, Ended, Looked, Noted, ObjectiveSet, Settled, StepStarted
+from strategies.events import AGAIN, AnyEvent, Ended, Looked, Noted, ObjectiveSet, Settled, StepEnded, StepStarted
 from strategies.judgement import Judgement, MetricJudgement
 from strategies.plan import Plan
 
@@ -51,6 +51,7 @@ class Display:
         self._live: Live | None = None
         self.seen = Seen()
         self._plan: Plan | None = None
+        self._tried: set[str] = set()
         self._line_at = 0.0
         self._refreshed_at = 0.0
 
@@ -73,7 +74,9 @@ class Display:
         self.seen.take(event, self._plan)
         match event:
             case StepStarted(title=title, way_back=way_back):
-                self.say(f"{'way back: ' if way_back else ''}{title}", event.at)
+                self._try(f"{'way back: ' if way_back else ''}{title}", event.at)
+            case StepEnded():
+                self._tried.clear()
             case ObjectiveSet(seconds=seconds, source=source):
                 self.say(f"slower than {1000 * seconds:.0f} ms counts as slow ({source})", event.at)
             case Settled():
@@ -83,11 +86,17 @@ class Display:
             case Looked(judgement=judgement):
                 self._look(judgement, before, event.at)
             case Noted(text=text):
-                self.say(text, event.at)
+                (self._try if text.startswith(AGAIN) else self.say)(text, event.at)
             case Ended(outcome=outcome, reason=reason, left=left):
                 self.say(f"{outcome}: {reason}" + (f"; left to do: {left}" if left else ""), event.at)
             case _:
                 pass
+
+    def _try(self, text: str, at: datetime) -> None:
+        """Say once what is tried, and why again: a fault that lasts would else fill the screen, twice a second."""
+        if text not in self._tried:
+            self._tried.add(text)
+            self.say(text, at)
 
     @contextmanager
     def showing(self, folder: "RunFolder", log: "UserLog", clock: "SystemClock") -> Iterator[None]:

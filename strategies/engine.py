@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from strategies.errors import CouldNotRun, Interrupted, LabError, TakenOver
-from strategies.events import AnyEvent, Ended, Ending, Noted, Outcome, StepEnded, StepStarted
+from strategies.events import AGAIN, AnyEvent, Ended, Ending, Noted, Outcome, StepEnded, StepStarted
 from strategies.judgement import Judgement, Verdict
 from strategies.judging import Judging
 from strategies.performing import Performer
@@ -156,7 +156,7 @@ class Engine:
                 if self._clock.monotonic() >= deadline:
                     self._note(f"gave up after {self._timeout:g} s: {error}")
                     return "; ".join(title(step) for _, step, _ in remaining)
-                self._note(f"will try again: {error}")
+                self._note(f"{AGAIN}{error}")
                 self._clock.sleep(0.5)
             else:
                 remaining.pop(0)

@@ -110,6 +110,10 @@ class Metered(Event, frozen=True, kw_only=True):
     steady_cpu_seconds: float
 
 
+AGAIN = "will try again: "
+"""What is written down of a step of the way out that failed and is repeated, before the reason."""
+
+
 class Noted(Event, frozen=True, kw_only=True):
     """Something a reader of the record must know, in a sentence."""
 

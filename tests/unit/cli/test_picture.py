@@ -23,7 +23,7 @@ from cli.picture import Seen, interval, picture, share, sparkline, timeline, ver
 from impact.difference import Difference
 from impact.rundir import RunFolder
 from impact.userlog import Request, UserLog
-from strategies.events import Looked
+from strategies.events import AGAIN, Looked, Noted, StepEnded, StepStarted
 from strategies.traffic import Slot
 from tests.unit.impact.recorded_run import START, Recorder, a_run, at, carried_out, record
 from tests.unit.impact.test_report import an_experiment
@@ -150,6 +150,18 @@ def test_quiet_says_nothing_and_verbose_says_each_look(tmp_path: Path, capsys: p
     assert said[Talk.QUIET] == 0
     assert said[Talk.VERBOSE] == sum(isinstance(event, Looked) for event in recorder.events)
     assert 0 < said[Talk.NORMAL] <= said[Talk.VERBOSE]
+
+
+def test_a_step_that_is_tried_again_and_again_is_told_once_and_each_reason_too(capsys: pytest.CaptureFixture[str]) -> None:
+    display, now = Display(), START
+    for reason in ("bob is there", "bob is there", "the proxy is away", "bob is there"):
+        display.show(StepStarted(at=now, index=1, title="retire green", way_back=True))
+        display.show(Noted(at=now, text=f"{AGAIN}{reason}"))
+    display.show(StepEnded(at=now, index=1, way_back=True))
+    display.show(StepStarted(at=now, index=1, title="retire green", way_back=True))
+
+    said = [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert said == ["way back: retire green", f"{AGAIN}bob is there", f"{AGAIN}the proxy is away", "way back: retire green"]
 
 
 def request(slot: str, sent: float) -> Request:

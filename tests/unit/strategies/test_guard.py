@@ -41,6 +41,17 @@ def test_before_anybody_is_routed_it_ends_the_rollout_before_its_next_step(phase
     require_rolled_back(rollout)
 
 
+def test_in_a_long_baseline_it_is_noticed_within_seconds() -> None:
+    rollout = Rollout(msgspec.structs.replace(OPTIONS, baseline=600.0))
+    noticed = changed_in(rollout, "baseline", after=30.0)
+
+    ended = rollout.run()
+
+    assert ended.reason.startswith("bob changed the routes; rolled back")
+    assert 30.0 <= noticed[0] <= 30.0 + NOTICED_SECONDS
+    require_rolled_back(rollout)
+
+
 def test_while_the_old_version_is_kept_it_is_noticed_within_seconds_and_named() -> None:
     """After the promotion there is no way back by oneself: what is left is done, and whoever it was is told."""
     rollout = Rollout(msgspec.structs.replace(OPTIONS, keep=600.0))
