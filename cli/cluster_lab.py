@@ -1,30 +1,31 @@
 """The lab on a cluster, as `cli.labs.Lab` asks for it: a Lease, a record in the cluster, Helm releases and Istio's routes."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cli.clock import SystemClock
+from cli.connected_cluster import ConnectedCluster
 from cli.labs import PATIENCE, Found, Holder, Serving
+from cli.recorded_cases import RecordedCases
 from cli.recorded_runs import RecordedRuns
+from cli.session import digest
 from cli.settings import Settings
 from impact.rundir import RunFolder
-from platforms.kubernetes import kind, model_store, prediction_log, routes, words
+from platforms.kubernetes import kind, model_store, routes, words
+from platforms.kubernetes.cases import CasesRecord
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.gateway import Gateway
 from platforms.kubernetes.held import Held
 from platforms.kubernetes.helm import Helm
 from platforms.kubernetes.lease import Lease
 from platforms.kubernetes.ownership import OwnedRoutes
-from platforms.kubernetes.platform import KubernetesPlatform
 from platforms.kubernetes.record import Record
 from platforms.kubernetes.settings import KubernetesSettings
 from platforms.kubernetes.tools import Tools
 from platforms.kubernetes.words import LeasedWords
-from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError
+from strategies.errors import CouldNotRun, LabError, UsageError
 from strategies.events import AnyEvent, Looked
 from strategies.plan import Release
 from strategies.steering import NOBODY, Command, Control, Nobody
@@ -32,24 +33,6 @@ from strategies.traffic import Slot, Traffic
 
 FIRST_TIMEOUT = 180.0
 """Seconds that the first version has to be ready: its image may have to be pulled."""
-
-
-class ConnectedCluster(KubernetesPlatform):
-    """The verbs, and the addresses of gateway, Prometheus and prediction log."""
-
-    def __init__(self, settings: KubernetesSettings, cluster: Cluster, **parts: Any) -> None:
-        super().__init__(cluster, **parts)
-        self.gateway = settings.gateway
-        self.prometheus = settings.prometheus
-        self._log_url = partial(prediction_log.url, cluster, settings)
-
-    @property
-    def prediction_log(self) -> str:
-        """See `cli.labs.Connected`. It has a password, so it is asked for by those who read the log and kept by nobody else."""
-        return self._log_url()
-
-    def note_users(self, pid: int | None, log: Path = Path()) -> None:
-        """See `cli.labs.Connected`. They end with the labctl that started them, and nothing on a cluster could find them."""
 
 
 class ClusterLab:
@@ -75,6 +58,7 @@ class ClusterLab:
         self._lease = Lease(self._cluster, self._target.namespace, clock=clock)
         self._record = Record(self._cluster, self._target.namespace)
         self._runs = RecordedRuns(self._record, places.runs)
+        self._cases = RecordedCases(CasesRecord(self._cluster, self._target.namespace))
         self._gateway = Gateway(self._cluster, self._target.namespace, clock=clock, patience=PATIENCE, note=self._tell)
         self._held: Held | None = None
 
@@ -177,6 +161,10 @@ class ClusterLab:
         """See `cli.labs.Lab`. No rollout starts a cluster, so none ends one."""
         self.note_run(None)
 
+    def cases(self, folder: RunFolder) -> Path:
+        """See `cli.labs.Lab`. Whoever starts the run's first users keeps them with the cluster, whoever starts more finds them there."""
+        return self._cases.of(folder, self._places.store / "holdout.csv", self._tell)
+
     def connect(self, timeout: float, note: Callable[[str], None]) -> ConnectedCluster:
         """See `cli.labs.Lab`."""
         self._note = note
@@ -234,12 +222,10 @@ class ClusterLab:
         self._note(text)
 
     def _digest(self, version: str) -> str:
-        """The sha256 that a version's model must have, wherever it is fetched from."""
-        card = self._places.store / version / "model.json"
-        try:
-            return str(json.loads(card.read_bytes())["sha256"])
-        except (OSError, ValueError, KeyError) as error:
-            raise StoreRefused(f"{card} does not tell the digest of {version} ({error}); `labctl model train`") from error
+        """The sha256 that a version's model must have: as the run under way knows it, which may have begun on another machine."""
+        recorded = self._record.read()
+        known = recorded.run.digests.get(version) if recorded else None
+        return known or digest(self._places.store, version)
 
     def _require_lab(self) -> None:
         """Refuse a cluster without a lab, before anything is written into it."""

@@ -1,8 +1,10 @@
 """A run from its first event to its report: wires platform, users, witness, engine and display together."""
 
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from cli.clock import SystemClock
@@ -62,6 +64,28 @@ def require_version(store: Path, version: str, option: str) -> None:
     )
 
 
+def digests(store: Path, versions: Iterable[str]) -> dict[str, str]:
+    """The sha256 of the model of each version whose card in the store tells it."""
+    found = {}
+    for version in versions:
+        with suppress(StoreRefused):
+            found[version] = digest(store, version)
+    return found
+
+
+def digest(store: Path, version: str) -> str:
+    """The sha256 that a version's model must have, wherever it is fetched from.
+
+    Raises:
+        StoreRefused: its card does not tell.
+    """
+    card = store / version / "model.json"
+    try:
+        return str(json.loads(card.read_bytes())["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreRefused(f"{card} does not tell the digest of {version} ({error}); `labctl model train`") from error
+
+
 def carry_out(
     folder: RunFolder,
     lab: Lab,
@@ -84,7 +108,7 @@ def carry_out(
     lab.note_run(folder)
     platform = lab.connect(run.timeout, lambda text: journal.write(Noted(at=clock.now(), text=text)))
     log = UserLog(folder.requests)
-    cases = places.store / "holdout.csv"
+    cases = partial(lab.cases, folder)
     users = Users(folder, platform.gateway, platform.note_users, cases=cases)
     preview = PreviewUsers(folder, platform.gateway, clock, cases=cases)
     prometheus = PrometheusWitness(platform.prometheus)
