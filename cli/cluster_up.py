@@ -1,6 +1,7 @@
 """`labctl up` and `labctl down` on a cluster."""
 
 import json
+from collections.abc import Sequence
 
 from cli.clock import SystemClock
 from cli.cluster_lab import ClusterLab
@@ -16,8 +17,11 @@ from platforms.kubernetes.tools import Tools
 from strategies.errors import LockHeld
 
 
-def up_on_cluster(chosen: Chosen, *, version: str, replicas: int, as_json: bool) -> None:
-    """Have a lab with a first version on the cluster; the addresses that lead to it are printed."""
+def up_on_cluster(chosen: Chosen, *, version: str, replicas: int, words: Sequence[str], as_json: bool) -> None:
+    """Have a lab with a first version on the cluster; the addresses that lead to it are printed.
+
+    `words` are the options by which the person chose it, which every other command needs as well.
+    """
     places, clock, display = settings(), SystemClock(), Display()
     require_version(places.store, version, "--version")
     with clock.listening(), exclusive(places.home, "labctl up"):
@@ -37,6 +41,11 @@ def up_on_cluster(chosen: Chosen, *, version: str, replicas: int, as_json: bool)
     for name, url in urls.items():
         print(f"  {name:<11}{url}")
     print(f"  {'context':<11}{installed.settings.context}, namespace {installed.settings.namespace}")
+    if words:
+        variables = " ".join(
+            f"LAB_{option.removeprefix('--').upper()}={value}" for option, value in zip(words[::2], words[1::2], strict=True)
+        )
+        print(f"every other command reaches it with `{' '.join(words)}`, or after `export {variables}` without")
 
 
 def down_on_cluster(chosen: Chosen) -> None:
