@@ -18,7 +18,7 @@ from platforms.kubernetes.cases import CasesRecord
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.gateway import Gateway
 from platforms.kubernetes.held import Held
-from platforms.kubernetes.helm import Helm
+from platforms.kubernetes.helm import Helm, Outdated
 from platforms.kubernetes.lease import Lease
 from platforms.kubernetes.ownership import OwnedRoutes
 from platforms.kubernetes.record import Record
@@ -145,6 +145,17 @@ class ClusterLab:
             platform.route(Traffic(stable=first))
         return True
 
+    def outdated(self, values: Mapping[str, Any]) -> Outdated | None:
+        """What the replicas that serve are made of, if it is another image than that of `values`, and how to have them exchanged.
+
+        No rollout does that by the way: it would compare two versions of the model on two programs.
+
+        Raises:
+            CouldNotRun: nobody is served.
+        """
+        serving = self.serving()
+        return self._helm(values).outdated(serving.stable) if serving else None
+
     def offer(self, version: str) -> None:
         """See `cli.labs.Lab`."""
         model_store.fill(Tools(self._clock, self._clock.say), self._cluster, self._target, self._places.store, version)
@@ -208,7 +219,7 @@ class ClusterLab:
             self._target,
             self._cluster,
             namespace=namespace,
-            helm=Helm(self._target.context, namespace, digest=self._digest, extra=values or {}),
+            helm=self._helm(values or {}),
             gateway=self._gateway,
             owned=OwnedRoutes(self._cluster, namespace, held=held, note=note, reclaim=self._reclaim),
             held=held,
@@ -216,6 +227,9 @@ class ClusterLab:
             timeout=timeout,
             note=note,
         )
+
+    def _helm(self, values: Mapping[str, Any]) -> Helm:
+        return Helm(self._target.context, self._target.namespace, digest=self._digest, extra=values)
 
     def _tell(self, text: str) -> None:
         """A sentence for the record of the run that is under way, if one is."""

@@ -5,10 +5,11 @@ that what is compared is the version and nothing else.
 """
 
 import json
+import shlex
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from platforms.kubernetes.routes import release_name
 from strategies.errors import ToolFailed
@@ -21,6 +22,17 @@ CHART = Path(__file__).parents[2] / "charts" / "model-api"
 TIMEOUT = 60.0
 """Seconds for one call. Nothing is waited for in it, so it is the API server that takes this long."""
 _MISSING = "not found"
+
+
+class Outdated(NamedTuple):
+    """Replicas of another image than the one that is at hand now."""
+
+    image: str
+    """Theirs, as repository:tag."""
+    here: str
+    """The one at hand."""
+    exchange: str
+    """The command that has them exchanged one by one."""
 
 
 class Helm:
@@ -50,6 +62,15 @@ class Helm:
             "strategy": strategy or {"type": "RollingUpdate", "maxSurge": 1, "maxUnavailable": 0},
         }
         self._helm("upgrade", release_name(slot), str(CHART), "--install", "--values", "-", given=json.dumps(values))
+
+    def outdated(self, slot: Slot) -> Outdated | None:
+        """Whether the release of `slot` has another image than a new one would get; None if it has the same, or is none."""
+        there, here = (_image(values or {}) for values in (self.values(slot), self._extra))
+        if not there or not here or there == here:
+            return None
+        repository, _, tag = here.rpartition(":")
+        command = ("helm", "upgrade", release_name(slot), str(CHART), *self._where, "--reset-then-reuse-values")
+        return Outdated(there, here, shlex.join((*command, "--set", f"image.repository={repository},image.tag={tag}")))
 
     def uninstall(self, slot: Slot) -> None:
         """Remove the release of `slot`, if there is one; what it made is removed in the background."""
@@ -91,3 +112,9 @@ class Helm:
         if done.returncode != 0:
             raise ToolFailed("helm failed", command, "\n".join(done.stderr.splitlines()[-5:]))
         return done.stdout
+
+
+def _image(values: Mapping[str, Any]) -> str:
+    """Which image a release's values ask for, as repository:tag; empty if they ask for none."""
+    image = values.get("image", {})
+    return f"{image['repository']}:{image['tag']}" if image.get("repository") and image.get("tag") else ""
