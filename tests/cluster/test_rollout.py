@@ -31,7 +31,7 @@ LONG = (*QUICK, "--hold", "60s")
 
 
 def require_planned_pods(pods: Lives, happened: list[Json], versions: list[str]) -> None:
-    """At both ends of each step there were as many pods of each version as the plan says, and the old ones were told to end only after the hold."""
+    """At both ends of each step there were as many pods of each version as planned, and the old ones were told to end after the hold."""
     started, ended = (
         {event["index"]: seconds(event["at"]) for event in happened if event["type"] == kind} for kind in ("StepStarted", "StepEnded")
     )
