@@ -21,6 +21,8 @@ Json = dict[str, Any]
 CHART = Path(__file__).parents[2] / "charts" / "model-api"
 TIMEOUT = 60.0
 """Seconds for one call. Nothing is waited for in it, so it is the API server that takes this long."""
+ROLLING: Json = {"type": "RollingUpdate", "maxSurge": 1, "maxUnavailable": 0}
+"""How pods are exchanged in place where nobody says otherwise: nobody is taken away before another is ready."""
 _MISSING = "not found"
 
 
@@ -59,7 +61,7 @@ class Helm:
             "version": release.version,
             "digest": self._digest(release.version),
             "replicas": release.replicas,
-            "strategy": strategy or {"type": "RollingUpdate", "maxSurge": 1, "maxUnavailable": 0},
+            "strategy": strategy or ROLLING,
         }
         self._helm("upgrade", release_name(slot), str(CHART), "--install", "--values", "-", given=json.dumps(values))
 
@@ -69,8 +71,11 @@ class Helm:
         if not there or not here or there == here:
             return None
         repository, _, tag = here.rpartition(":")
-        command = ("helm", "upgrade", release_name(slot), str(CHART), *self._where, "--reset-then-reuse-values")
-        return Outdated(there, here, shlex.join((*command, "--set", f"image.repository={repository},image.tag={tag}")))
+        # the last rollout may have left the release with a strategy that takes everybody away at once
+        rolling = (f"strategy.{name}={value}" for name, value in ROLLING.items())
+        changed = ",".join((f"image.repository={repository}", f"image.tag={tag}", *rolling))
+        command = ("helm", "upgrade", release_name(slot), str(CHART), *self._where, "--reset-then-reuse-values", "--set", changed)
+        return Outdated(there, here, shlex.join(command))
 
     def uninstall(self, slot: Slot) -> None:
         """Remove the release of `slot`, if there is one; what it made is removed in the background."""

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
 from tests.cluster.lab import NAME as SHARED
+from tests.cluster.rollouts import bystander
 from tests.waiting import wait_for
 
 NAME = f"{SHARED}-up-down"
@@ -118,8 +119,11 @@ def test_after_a_change_of_the_code_it_says_how_the_replicas_get_it_and_they_do(
         )
 
         (command,) = [line for line in said.splitlines() if line.startswith("  helm upgrade ")]
-        lab.tool(*shlex.split(command))
-        wait_for(lambda: images() == {new}, "the replicas are not exchanged", 3 * MINUTES)
+        assert "strategy.type=RollingUpdate" in command, "the last rollout may have left another"
+        with bystander(lab) as user:
+            lab.tool(*shlex.split(command))
+            wait_for(lambda: images() == {new}, "the replicas are not exchanged", 3 * MINUTES)
+        assert user.failed == []
         assert "its replicas run" not in lab.labctl("up").stdout
     finally:
         del lab.environment["LAB_IMAGE"]
