@@ -49,7 +49,7 @@ e2e-browser: setup-dev ## the pages in a real browser (needs Chromium: apt-get i
 	$(BIN)/pytest -m "browser and not everything"
 
 e2e-all: setup-dev ## all end-to-end tests, also those that take long, here and on a cluster
-	$(BIN)/pytest -m "everything or cluster or browser" tests
+	$(BIN)/pytest -m "e2e or everything or cluster or browser" tests
 
 kind-up: setup ## the lab on a kind cluster
 	@test -f models/v1/model.json -a -f models/v2/model.json || $(BIN)/labctl model train v1 v2

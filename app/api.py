@@ -22,6 +22,9 @@ from app.metrics import PREDICT, Counted, Metrics, is_mirrored
 from app.model import Model
 from app.payloads import Invalid, Prediction, Problem, Served, Status
 from app.prediction_log import PredictionLog
+from app.predictions.routes import database_failed, predictions_router
+from app.predictions.scraping import BatchMetrics
+from app.predictions.shown import Shown
 from app.recording import Recorded
 from app.signature import REQUEST_ID_HEADER, VERSION_HEADER, Drain, Signed
 
@@ -48,7 +51,7 @@ def create_app(
     log: PredictionLog | None = None,
     api_key: str = "",
     origins: Sequence[str] = (),
-    database: str = "",
+    shown: Shown | None = None,
 ) -> ASGIApp:
     """The API that serves one model.
 
@@ -61,7 +64,7 @@ def create_app(
         log: where predictions and feedback are written down; None for nowhere.
         api_key: what clients must send; empty asks for none.
         origins: of pages whose scripts may call it.
-        database: the URL of predictions to show; empty shows none.
+        shown: the database of predictions to show, if any.
 
     The layers are around the whole application and not inside, where FastAPI puts middleware: an answer to an error
     that nobody foresaw is signed and counted as well.
@@ -114,6 +117,8 @@ def create_app(
         if drain.begun or faults.unready:
             response.status_code = 503
             return Status(status="draining" if drain.begun else "unready by a fault that was asked for")
+        if shown:
+            shown.prepare()
         return Status(status="ready")
 
     @api.get("/version", summary="Who answers")
@@ -123,11 +128,13 @@ def create_app(
     @api.get("/metrics", summary="For Prometheus", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def exposition() -> Response:
         # in a thread where it asks a database, which may let it wait
-        text = await run_in_threadpool(metrics.exposition) if database else metrics.exposition()
+        text = await run_in_threadpool(metrics.exposition) if shown else metrics.exposition()
         return Response(text, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
-    if database:
-        _add_predictions(api, metrics, database)
+    if shown:
+        metrics.registry.register(BatchMetrics(shown.batches))
+        api.include_router(predictions_router(shown))
+        api.add_exception_handler(DatabaseFailed, database_failed)  # type: ignore[arg-type]  # it is asked for this error only
     guarded: ASGIApp = api
     if api_key:
         guarded = Guarded(guarded, api_key)
@@ -139,18 +146,6 @@ def create_app(
         )
     counted = Counted(guarded, metrics)
     return Signed(Recorded(counted, log, metrics, version=card.version, slot=slot) if log else counted, card.version, drain)
-
-
-def _add_predictions(api: FastAPI, metrics: Metrics, database: str) -> None:
-    # imported here as it takes a third of a second, and most replicas have no database
-    from app.predictions.database import open_database  # noqa: PLC0415  see above
-    from app.predictions.reading import BatchMetrics  # noqa: PLC0415  see above
-    from app.predictions.routes import database_failed, predictions_router  # noqa: PLC0415  see above
-
-    engine = open_database(database, writes=False)
-    metrics.registry.register(BatchMetrics(engine))
-    api.include_router(predictions_router(engine))
-    api.add_exception_handler(DatabaseFailed, database_failed)  # type: ignore[arg-type]  # it is asked for this error only
 
 
 def _describe_key(api: FastAPI) -> None:

@@ -1,7 +1,9 @@
 """The embedded model: code and model in one artifact, a folder that needs nothing but the installed libraries.
 
 `python -m app.artifact --store DIR --version V --to DIR` makes it. Its name is the version and a digest of everything in it, so a new
-model or new code is a new artifact, and two artifacts of the same name are the same. Exit codes: 0; 3 it could not be made.
+model or new code is a new artifact, and two artifacts of the same name are the same.
+
+Exit codes: 0; 2 the store has no such version; 3 it could not be made.
 """
 
 import argparse
@@ -45,7 +47,8 @@ def build(store: Path, version: str, to: Path) -> Path:
     """Make the artifact of a version as a folder in `to`; one that is there already is left as it is.
 
     Raises:
-        StoreRefused: the store has no such version or no cases, or the artifact cannot be written.
+        UnknownVersion: the store has no such version.
+        StoreRefused: it has no cases, or the artifact cannot be written.
     """
     card = read_card(store, version)
     load(store, version)

@@ -3,7 +3,8 @@
 It may be killed and repeated at any time: no row is lost or doubled. A row that cannot be predicted is written as refused, with
 the reason. Memory is bounded by the chunk, not by the input.
 
-Exit codes: 0; 2 the store has no such version, or the schedule is none; 3 input, store or database fail; 143 told to stop before the end.
+Exit codes: 0; 2 the store has no such version, or the schedule is none; 3 input, store or database fail; 130 (Ctrl-C) and 143 (SIGTERM)
+told to stop before the end. With a schedule that has begun: 0, as it ends only by being told to.
 """
 
 import argparse
@@ -22,7 +23,8 @@ from numpy.typing import NDArray
 from app.errors import AppError, InputRefused
 from app.loading import load_from
 from app.model import Model
-from app.predictions.database import migrate, open_database
+from app.predictions.database import open_database
+from app.predictions.migrating import migrate
 from app.predictions.observations import digest, read, refusals
 from app.predictions.progress import Progress
 from app.predictions.schedule import Schedule
@@ -69,6 +71,7 @@ def perform(options: argparse.Namespace, stop: threading.Event) -> bool:
         for chunk in read(name, [feature.name for feature in model.card.features], options.chunk):
             if stop.is_set():
                 progress.end()
+                sys.stderr.write(f"stopped after {run.done} rows of {name}: the same command goes on from there\n")
                 return False
             while run.done < chunk.first + len(chunk.values):
                 answers = predict(model, chunk.values[run.done - chunk.first :])
@@ -88,6 +91,22 @@ def perform(options: argparse.Namespace, stop: threading.Event) -> bool:
         flush=True,
     )
     return True
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse what every run would fail on: who sets up a schedule must not find it out hours later.
+
+    Raises:
+        AppError: of any kind that the input, the store and the database have.
+    """
+    _state(options.input)
+    engine = open_database(options.database, writes=True)
+    try:
+        migrate(engine)
+    finally:
+        engine.dispose()
+    model = load_from(options.store, options.version, options.sha256)
+    next(read(options.input, [feature.name for feature in model.card.features], 1), None)
 
 
 def _state(path: Path) -> tuple[int, int]:
@@ -125,25 +144,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.chunk < 1:
         parser.error("--chunk must be at least 1")
-    stop = threading.Event()
+    stop, signals = threading.Event(), list[int]()
 
     def asked(signum: int, _frame: object) -> None:
+        signals.append(signum)
         stop.set()
         # a database that hangs lets nobody look at `stop`: who asks again ends it at once, by which no row is lost either
         signal.signal(signum, signal.SIG_DFL)
 
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, asked)
+    if not options.schedule:
+        ended = attempt(lambda: perform(options, stop))
+        return 128 + signals[0] if ended == STOPPED else ended
     try:
-        schedule = Schedule(options.schedule) if options.schedule else None
+        schedule = Schedule(options.schedule)
+        check(options)
+        while schedule.wait(stop, sys.stderr):
+            # a failure is told and not the end: the next time the store or the database may be back
+            attempt(lambda: perform(options, stop))
     except AppError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code
-    if schedule is None:
-        return attempt(lambda: perform(options, stop))
-    while schedule.wait(stop, sys.stderr):
-        # a failure is told and not the end: the next time the store or the database may be back
-        attempt(lambda: perform(options, stop))
     return 0
 
 

@@ -1,8 +1,9 @@
 """Everything that can go wrong in the model API, each error one sentence: what is wrong and what to do.
 
 AppError
-├── UnknownVersion   2   training has no such recipe, or would mix two seeds in one store; a published store lacks the version
-├── StoreRefused     3   a model is missing, damaged, from other libraries, or the store cannot be reached or written
+├── UnknownVersion   2   training has no such recipe, or would mix two seeds in one store; a store lacks the version
+├── StoreRefused     3   a store is missing, a model damaged, from other libraries, or the store cannot be reached or written
+│   └── CardRefused  3   what tells of a version is damaged
 ├── BadConfiguration 3   a MODEL_API_ variable or the model's configuration file is missing or makes no sense
 ├── BadSchedule      2   a cron expression is none
 ├── InputRefused     3   a file of observations cannot be read, lacks a feature or changed
@@ -28,13 +29,17 @@ class AppError(Exception):
 
 
 class UnknownVersion(AppError):
-    """Training has no such recipe or would mix cases of two seeds in one store, or a published store lacks the version."""
+    """Training has no such recipe or would mix cases of two seeds in one store, or a store lacks the version."""
 
     exit_code = 2
 
 
 class StoreRefused(AppError):
     """A model cannot be trusted or read, or the store cannot be written."""
+
+
+class CardRefused(StoreRefused):
+    """What tells of a version is damaged; the store's other versions are not."""
 
 
 class BadConfiguration(AppError):

@@ -1,6 +1,7 @@
 """Serve one version of the model: `python -m app.server`, configured by MODEL_API_ variables (app/settings.py).
 
-Exit codes: 0 after SIGTERM or SIGINT, with every request answered; 3 if it cannot serve, with one sentence on stderr.
+Exit codes: 0 after SIGTERM or SIGINT, with every request answered; 2 the store has no such version; 3 if it cannot serve otherwise. Both
+with one sentence on stderr.
 """
 
 import logging
@@ -43,8 +44,8 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     """Load, check and warm the model, then serve it until a signal says to stop.
 
     Raises:
-        StoreRefused: the model cannot be loaded.
-        BadConfiguration: the prediction log needs a driver that is not installed.
+        UnknownVersion, StoreRefused: the model cannot be loaded.
+        BadConfiguration: the prediction log needs a driver that is not installed, or the database to show is none.
         CannotListen: another process was quicker to listen on the address.
     """
     # imported here as it takes a second: a wrong setting or a taken port is told at once, and a numeric library reads
@@ -58,8 +59,10 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     from app.loading import load_from  # noqa: PLC0415  see above
     from app.log_databases import database  # noqa: PLC0415  see above
     from app.prediction_log import PredictionLog  # noqa: PLC0415  see above
+    from app.predictions.shown import Shown  # noqa: PLC0415  see above
     from app.signature import Drain  # noqa: PLC0415  see above
 
+    shown = Shown(url) if (url := settings.database.get_secret_value()) else None
     log = PredictionLog(database(settings.prediction_log)) if settings.prediction_log else None
     model = load_from(settings.store, settings.version, settings.sha256)
     # the way a request goes: the first one through the thread pool would otherwise wait 10 ms for it to be set up
@@ -74,7 +77,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         max_body_bytes=settings.max_body_bytes,
         log=log,
         api_key=settings.api_key.get_secret_value(),
-        database=settings.database.get_secret_value(),
+        shown=shown,
         origins=[origin for origin in settings.cors_origins.split(",") if origin],
     )
     config = uvicorn.Config(

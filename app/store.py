@@ -15,7 +15,7 @@ import joblib
 from pydantic import ValidationError
 
 from app.card import ModelCard, libraries_here
-from app.errors import PredictionFailed, StoreRefused
+from app.errors import CardRefused, PredictionFailed, StoreRefused, UnknownVersion
 from app.model import Model
 
 MODEL_FILE = "model.joblib"
@@ -43,7 +43,9 @@ def read_card(store: Path, version: str) -> ModelCard:
     """What is told about a version, without touching its model.
 
     Raises:
-        StoreRefused: there is no such version, or its card cannot be read.
+        UnknownVersion: there is no such version.
+        StoreRefused: there is no such store.
+        CardRefused: the card cannot be read.
     """
     check_name(version)
     path = store / version / CARD_FILE
@@ -53,9 +55,9 @@ def read_card(store: Path, version: str) -> ModelCard:
         if not store.is_dir():
             raise StoreRefused(f"there is no model store at {store}: `labctl model train` makes one, or name another") from exc
         held = ", ".join(versions(store)) or "nothing"
-        raise StoreRefused(f"the store {store} has no version {version} (it holds {held}): train it, or name another") from exc
+        raise UnknownVersion(f"the store {store} has no version {version} (it holds {held}): train it, or name another") from exc
     except OSError as exc:
-        raise StoreRefused(f"{path} cannot be read ({exc.strerror}): make it readable, or train {version} again") from exc
+        raise CardRefused(f"{path} cannot be read ({exc.strerror}): make it readable, or train {version} again") from exc
     return parse_card(content, version, str(path))
 
 
@@ -63,14 +65,14 @@ def parse_card(content: bytes, version: str, place: str) -> ModelCard:
     """A card from its bytes; `place` is where they are from, for the sentence if they are no card.
 
     Raises:
-        StoreRefused: they are no card.
+        CardRefused: they are no card.
     """
     try:
         return ModelCard.model_validate_json(content).model_copy(update={"version": version})
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise StoreRefused(f"{place} is no model card ({where}: {first['msg']}): train {version} again") from exc
+        raise CardRefused(f"{place} is no model card ({where}: {first['msg']}): train {version} again") from exc
 
 
 def read_model(store: Path, card: ModelCard) -> bytes:
@@ -95,8 +97,9 @@ def load(store: Path, version: str) -> Model:
     """Read, check, unpickle and try a version.
 
     Raises:
-        StoreRefused: it is missing, unreadable, not the file that its card tells of, made by another
-            scikit-learn, or fails on its own example.
+        UnknownVersion: there is no such version.
+        StoreRefused: it is unreadable, not the file that its card tells of, made by another scikit-learn, or fails
+            on its own example.
     """
     card = read_card(store, version)
     check_libraries(card)

@@ -2,14 +2,16 @@
 
 One input, `features`: a row per case, a column per feature in the order of the model's metadata. Two outputs: `prediction`,
 the likeliest class, and `probabilities`, a column per class. What comes in is bounded, flat and finite, or refused in a sentence.
+A null is what was left out, and a content type of MLServer's is taken where it names the form that tensors have here anyway.
 """
 
 import json
-from typing import Any
+import re
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.card import ModelCard
 from app.errors import InferenceRefused
@@ -17,8 +19,19 @@ from app.errors import InferenceRefused
 INPUT, PREDICTION, PROBABILITIES = "features", "prediction", "probabilities"
 DATATYPES = {"FP64": "<f8", "FP32": "<f4"}
 BINARY_SIZE, BINARY_OUTPUT, ALL_BINARY = "binary_data_size", "binary_data", "binary_data_output"
+CONTENT_TYPE, CONTENT_TYPES = "content_type", frozenset({"np", "pd", "str"})
+"""How MLServer's clients tell what a tensor was made of: arrays and tables of numbers, and texts, are written as we read and write them."""
+UNNAMED = re.compile(r"input-[0-9]{1,9}")
+"""What MLServer's and KServe's clients call a tensor to which nobody gave a name; here can only be one."""
 
-Parameters = dict[str, bool | int | float | str]
+
+def _without_nulls(value: Any) -> Any:
+    if value is None:
+        return {}
+    return {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
+
+
+Parameters = Annotated[dict[str, bool | int | float | str], BeforeValidator(_without_nulls)]
 
 
 class InputTensor(BaseModel):
@@ -50,7 +63,9 @@ class Inference(BaseModel):
     id: str | None = Field(default=None, max_length=128)
     parameters: Parameters = {}
     inputs: list[InputTensor] = Field(min_length=1, max_length=1)
-    outputs: list[RequestedOutput] = Field(default=[], max_length=2)
+    outputs: Annotated[list[RequestedOutput], BeforeValidator(lambda value: [] if value is None else value)] = Field(
+        default=[], max_length=2
+    )
 
 
 def decode(body: bytes, header_length: str | None, card: ModelCard) -> tuple[Inference, NDArray[np.float64]]:
@@ -85,17 +100,22 @@ def decode(body: bytes, header_length: str | None, card: ModelCard) -> tuple[Inf
 def _check_output(output: RequestedOutput) -> None:
     if output.name not in (PREDICTION, PROBABILITIES):
         raise InferenceRefused(f"there is no output {output.name!r}: ask for {PREDICTION} or {PROBABILITIES}")
-    if unknown := set(output.parameters) - {BINARY_OUTPUT}:
-        raise InferenceRefused(f"the output's parameter {min(unknown)} is not supported: only {BINARY_OUTPUT} is")
+    _check_parameters("output", output.parameters, BINARY_OUTPUT)
+
+
+def _check_parameters(what: str, parameters: Parameters, known: str) -> None:
+    if unknown := set(parameters) - {known, CONTENT_TYPE}:
+        raise InferenceRefused(f"the {what}'s parameter {min(unknown)} is not supported: only {known} and {CONTENT_TYPE} are")
+    if (content := parameters.get(CONTENT_TYPE, "np")) not in CONTENT_TYPES:
+        raise InferenceRefused(f"the {what}'s content type {content!r} is not supported: only {', '.join(sorted(CONTENT_TYPES))} are")
 
 
 def _rows(tensor: InputTensor, following: bytes, columns: int) -> NDArray[np.float64]:
-    if tensor.name != INPUT:
+    if tensor.name != INPUT and not UNNAMED.fullmatch(tensor.name):
         raise InferenceRefused(f"there is no input {tensor.name!r}: send one tensor named {INPUT}")
     if tensor.datatype not in DATATYPES:
         raise InferenceRefused(f"the datatype {tensor.datatype!r} is not supported: send {' or '.join(DATATYPES)}")
-    if unknown := set(tensor.parameters) - {BINARY_SIZE}:
-        raise InferenceRefused(f"the input's parameter {min(unknown)} is not supported: only {BINARY_SIZE} is")
+    _check_parameters("input", tensor.parameters, BINARY_SIZE)
     shape = tensor.shape
     if len(shape) != 2 or shape[0] < 1 or shape[1] != columns:
         raise InferenceRefused(f"the shape must be [rows, {columns}] with at least one row, a column per feature of the model's metadata")

@@ -28,7 +28,10 @@ ABORT = "abort"
 COMMANDS = {
     "pause": "It stays where it is until it is resumed; the candidate is judged on meanwhile.",
     "resume": "It goes on as planned.",
-    "promote": "It goes on at once: the rest of this analysis, hold, gate or pause is not waited for.",
+    "promote": (
+        "It goes on at once: the rest of this baseline, analysis, hold, gate or pause is not waited for. "
+        "An A/B test and a shadow end with what a last look says."
+    ),
     ABORT: "It is ended: the traffic goes back to stable at once; after the promotion what is left is completed.",
 }
 """What a page may ask for, and what comes of it."""

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -13,11 +13,18 @@ from platforms.ending import end
 from strategies.errors import ToolFailed
 
 LOOK_SECONDS = 0.1
+CLOSE_LOOK_SECONDS = 0.02
 STOP_SECONDS = 15.0
 
 
-def run(program: Sequence[str], environment: Mapping[str, str], clock: SystemClock) -> str:
+def run(program: Sequence[str], environment: Mapping[str, str], clock: SystemClock, *, look: Callable[[int], None] | None = None) -> str:
     """Run `python -m program` to its end; what it prints.
+
+    Args:
+        program: a module and its arguments.
+        environment: what it is told besides our own environment.
+        clock: whose interruptions end it.
+        look: called with its process id again and again while it runs, every `CLOSE_LOOK_SECONDS`.
 
     Raises:
         ToolFailed: it failed; `stderr` is its sentence.
@@ -31,10 +38,12 @@ def run(program: Sequence[str], environment: Mapping[str, str], clock: SystemClo
     try:
         while True:
             try:
-                output, said = process.communicate(timeout=LOOK_SECONDS)
+                output, said = process.communicate(timeout=CLOSE_LOOK_SECONDS if look else LOOK_SECONDS)
                 break
             except subprocess.TimeoutExpired:
                 clock.sleep(0)
+                if look:
+                    look(process.pid)
     finally:
         # it has ended already, unless something was raised
         process.kill()

@@ -10,7 +10,6 @@ from cli.connected_cluster import ConnectedCluster
 from cli.labs import PATIENCE, Found, Holder, Serving
 from cli.recorded_cases import RecordedCases
 from cli.recorded_runs import RecordedRuns
-from cli.session import digest
 from cli.settings import Settings
 from impact.rundir import RunFolder
 from platforms.kubernetes import kind, model_store, routes, words
@@ -62,9 +61,14 @@ class ClusterLab:
         self._gateway = Gateway(self._cluster, self._target.namespace, clock=clock, patience=PATIENCE, note=self._tell)
         self._held: Held | None = None
 
+    def require_addresses(self) -> None:
+        """See `cli.labs.Lab`."""
+        self._target.require_addresses()
+
     @contextmanager
     def exclusive(self, doing: str, *, take_over: bool = False) -> Iterator[None]:
         """See `cli.labs.Lab`."""
+        self.require_addresses()
         self._require_lab()
         try:
             with self._lease.held(doing, take_over=take_over) as self._held:
@@ -190,7 +194,7 @@ class ClusterLab:
         self._require_lab()
         holder, recorded = self.holder(), self._record.read()
         found: Found = {
-            "lab": {"gateway": self._target.gateway, "prometheus": self._target.prometheus, "processes": []},
+            "lab": {"gateway": self._target.gateway or None, "prometheus": self._target.prometheus or None, "processes": []},
             "slots": {},
             "holder": holder.doing if holder else None,
             "run": recorded.run.id if recorded else None,
@@ -229,7 +233,7 @@ class ClusterLab:
         )
 
     def _helm(self, values: Mapping[str, Any]) -> Helm:
-        return Helm(self._target.context, self._target.namespace, digest=self._digest, extra=values)
+        return Helm(self._target.context, self._target.namespace, digest=self._digest, extra=values, held=self._held)
 
     def _tell(self, text: str) -> None:
         """A sentence for the record of the run that is under way, if one is."""
@@ -239,7 +243,7 @@ class ClusterLab:
         """The sha256 that a version's model must have: as the run under way knows it, which may have begun on another machine."""
         recorded = self._record.read()
         known = recorded.run.digests.get(version) if recorded else None
-        return known or digest(self._places.store, version)
+        return known or model_store.digest(self._places.store, version)
 
     def _require_lab(self) -> None:
         """Refuse a cluster without a lab, before anything is written into it."""

@@ -15,7 +15,7 @@ from typer.models import OptionInfo
 
 from cli.completing import versions
 from cli.live import Talk
-from cli.parameters import duration
+from cli.parameters import duration, part
 from cli.platforms import Chosen, ContextOption, NamespaceOption, PlatformOption, choose
 from strategies.errors import UsageError
 from strategies.run import JudgeOptions, LoadOptions
@@ -24,6 +24,12 @@ from strategies.run import JudgeOptions, LoadOptions
 def seconds(help_text: str, *names: str, default: str | bool = False) -> OptionInfo:
     """An option that is given as 500ms, 30s or 2m; `default` is how the help writes its default."""
     option: OptionInfo = typer.Option(*names, parser=duration, metavar="DURATION", help=help_text, show_default=default)
+    return option
+
+
+def replicas_or_percent(help_text: str, *, default: str) -> OptionInfo:
+    """An option that is given as a number of replicas or as 25%; `default` is how the help writes its default."""
+    option: OptionInfo = typer.Option(parser=part, metavar="NUMBER|PERCENT%", help=help_text, show_default=default)
     return option
 
 

@@ -58,6 +58,13 @@ class Connected(Verbs, Protocol):
     def instances(self) -> "Mapping[str, Slot]":
         """The replicas that users may be sent to, as Prometheus names them."""
 
+    def require_own_routes(self) -> None:
+        """Return if the routes are as the rollout has set them, and nobody else decides about users' requests.
+
+        Raises:
+            RouteRefused: they are not; the sentence names who changed them.
+        """
+
     def note_users(self, pid: int | None, log: Path = Path()) -> None:
         """Write down the users' process, so that none is left running; None once it has ended."""
 
@@ -69,10 +76,18 @@ class Lab(Protocol):
     def name(self) -> str:
         """The platform's, as it is written into a run's plan."""
 
+    def require_addresses(self) -> None:
+        """Return if it is known where its users send requests and where its Prometheus answers.
+
+        Raises:
+            UsageError: it is not; the sentence says what to set.
+        """
+
     def exclusive(self, doing: str, *, take_over: bool = False) -> AbstractContextManager[None]:
         """Be the only one who changes it; with `take_over` also if one on another machine does.
 
         Raises:
+            UsageError: its addresses are not known.
             LockHeld: somebody else does; the sentence names them.
         """
 
@@ -119,7 +134,7 @@ class Lab(Protocol):
         """
 
     def offer(self, version: str) -> None:
-        """Have a version where its replicas will fetch it; before a rollout, as a way back must not depend on the store.
+        """Have a version where its replicas will fetch it, and what serves as well; before a rollout, as no way back must depend on it.
 
         Raises:
             StoreRefused: another model has that name there.

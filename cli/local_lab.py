@@ -35,6 +35,9 @@ class LocalLab:
         self._places = places
         self._clock = clock
 
+    def require_addresses(self) -> None:
+        """See `cli.labs.Lab`. The lab itself has written down where it answers."""
+
     @contextmanager
     def exclusive(self, doing: str, *, take_over: bool = False) -> Iterator[None]:  # noqa: ARG002  nobody on another machine can hold a file's lock
         """See `cli.labs.Lab`."""
@@ -109,7 +112,7 @@ class LocalLab:
 
     def connect(self, timeout: float, note: Callable[[str], None]) -> LocalPlatform:  # noqa: ARG002  nobody else can write the routes
         """See `cli.labs.Lab`."""
-        return LocalPlatform(self._places.home, clock=self._clock, timeout=timeout)
+        return LocalPlatform(self._places.home, clock=self._clock, timeout=timeout, database=self._places.database)
 
     def routes(self, traffic: Traffic) -> Found:
         """See `cli.labs.Lab`."""
@@ -149,7 +152,7 @@ def start_lab(
     require_version(places.store, version, "--from")
     local.start(places.home, store=places.store, port=port, clock=clock, timeout=START_TIMEOUT, say=say, run=run)
     try:
-        platform = LocalPlatform(places.home, clock=clock, timeout=START_TIMEOUT)
+        platform = LocalPlatform(places.home, clock=clock, timeout=START_TIMEOUT, database=places.database)
         platform.deploy(Slot.BLUE, Release(version=version, replicas=replicas))
         platform.route(Traffic(stable=Slot.BLUE))
     except BaseException:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.settings import settings
+from cli.settings import DATABASE, settings
 from platforms.ending import end
 from strategies.errors import CouldNotRun, Interrupted, StoreRefused, ToolFailed, UsageError
 
@@ -51,7 +51,7 @@ def pages(
     port: Port = 8501,
     api: Annotated[str, typer.Option(help="The service that its page calls.")] = "http://127.0.0.1:8000",
     config: Annotated[Path, typer.Option(help="The file of `labctl model use`: the model published as data.")] = Path("model.toml"),
-    database: Annotated[str, typer.Option(envvar="LAB_DATABASE", help="What `labctl predict batch` fills.")] = "sqlite:///predictions.db",
+    database: Annotated[str, typer.Option(envvar="LAB_DATABASE", help="What `labctl predict batch` fills.")] = DATABASE,
 ) -> None:
     """Serve all pages until Ctrl-C: one for each way of serving a model, and two versions side by side."""
     variables = {"SHOW": "all", "STORE": str(settings().store), "CONFIG": str(config.resolve()), "API": api, "DATABASE": database}
@@ -64,12 +64,15 @@ def make_artifact(version: str, to: Path) -> Path:
     """The folder of a version's artifact, made in `to`.
 
     Raises:
+        UsageError: there is no such version.
         StoreRefused: it cannot be made.
     """
     command = [sys.executable, "-m", "app.artifact", "--store", str(settings().store), "--version", version, "--to", str(to.resolve())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise StoreRefused(done.stderr.strip() or "the artifact could not be made")
+        # the program's exit codes mean what ours do
+        refused = UsageError if done.returncode == UsageError.exit_code else StoreRefused
+        raise refused(done.stderr.strip() or "the artifact could not be made")
     return Path(done.stdout.strip())
 
 

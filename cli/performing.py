@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cli.labs import Lab, Serving
 
 DEFAULT_REPLICAS = 2
+MANY = 100
+"""So many replicas that each percent of them is one."""
 FIRST_VERSION = "v1"
 
 
@@ -66,8 +68,8 @@ def perform(asked: Asked, *, as_json: bool) -> None:
     Raises:
         LabError: it could not begin.
     """
-    # nonsense is refused before anything is started
-    asked.plan(Stable(slot=Slot.BLUE, release=Release(version=asked.from_version or FIRST_VERSION, replicas=DEFAULT_REPLICAS)))
+    # nonsense is refused before anything is started; of how many replicas a percentage is none is known only then
+    asked.plan(Stable(slot=Slot.BLUE, release=Release(version=asked.from_version or FIRST_VERSION, replicas=MANY)))
     from cli.clock import SystemClock
     from cli.recovery import end_dead_run, end_live_holder
     from cli.reports import show
@@ -78,6 +80,7 @@ def perform(asked: Asked, *, as_json: bool) -> None:
     display = Display(asked.talk)
     clock.say = display.say
     lab = lab_on(asked.where.chosen(), places, clock, reclaim=asked.reclaim)
+    lab.require_addresses()
     with clock.listening(), ExitStack() as held:
         ended = end_live_holder(lab, clock, display) if asked.supersede else True
         held.enter_context(lab.exclusive(f"labctl {' '.join(sys.argv[1:])}", take_over=not ended))

@@ -25,6 +25,8 @@ RECENT = 5
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_SECONDS = 20
 """Seconds that a sparkline looks back, one mark for each."""
+USUAL_NAME = 8
+"""Columns for the name of a metric, beside which a path of all these seconds has room."""
 BAR = 30
 WIDEST = 100
 NARROW = 76
@@ -152,10 +154,14 @@ def share(run: Run, seen: Seen, requests: Sequence[Request], now: float) -> str:
 def verdicts(seen: Seen) -> list[str]:
     """For each metric the path of its evidence towards the limit, and the requests that it takes to tell."""
     lines = []
-    for metric in seen.judgement.metrics if seen.judgement else ():
-        path = sparkline([max(0.0, evidence) for evidence in seen.paths.get(metric.metric, [])][-SPARK_SECONDS:], metric.limit)
+    metrics = seen.judgement.metrics if seen.judgement else ()
+    longest = max((len(metric.metric) for metric in metrics), default=0)
+    # a longer name has its columns from the path, or the line would not fit
+    seconds = SPARK_SECONDS - max(0, longest - USUAL_NAME)
+    for metric in metrics:
+        path = sparkline([max(0.0, evidence) for evidence in seen.paths.get(metric.metric, [])][-seconds:], metric.limit)
         lines.append(
-            f"  {metric.metric:<8} {path:>{SPARK_SECONDS}} {metric.evidence:6.1f} of {metric.limit:.1f}"
+            f"  {metric.metric:<{longest}} {path:>{seconds}} {metric.evidence:6.1f} of {metric.limit:.1f}"
             f"   {metric.candidate.bad}/{metric.candidate.n} vs {metric.stable.bad}/{metric.stable.n}, needs {metric.needed}"
         )
     return lines

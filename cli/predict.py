@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.serve import become
-from cli.settings import settings
+from cli.settings import DATABASE, settings
 
 app = typer.Typer(no_args_is_help=True, help="Predict beforehand, into a database.")
 
@@ -24,8 +24,11 @@ def batch(
         str | None, typer.Option(envvar="LAB_MODEL_STORE", help="A folder, file:// or s3://; the store of `model train` if left out.")
     ] = None,
     database: Annotated[
-        str, typer.Option(envvar="LAB_DATABASE", help="sqlite:///FILE or postgresql://user@host/database.")
-    ] = "sqlite:///predictions.db",
+        str,
+        typer.Option(
+            envvar="LAB_DATABASE", help="sqlite:///FILE or postgresql://user@host/database; a lab on this machine shows what is in it."
+        ),
+    ] = DATABASE,
     chunk: Annotated[int, typer.Option(min=1, help="Rows per transaction; memory grows with it.")] = 10_000,
     schedule: Annotated[str | None, typer.Option(help='Again and again until Ctrl-C, by a cron expression in UTC: "0 * * * *".')] = None,
 ) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cli.live import Display
     from impact.rundir import RunFolder
     from impact.summary import Summary
+    from strategies.events import Ending
 
 HOLDER_DEADLINE = 90.0
 """Seconds that a live labctl has for its own way back before it is killed and its run is ended for it."""
@@ -47,7 +48,7 @@ def resume(where: Where, as_json: Json = False) -> None:
         if folder is None:
             raise UsageError("no rollout was left behind, so there is nothing to resume; `labctl runs` lists what was")
         first = _first_open_step(folder)
-        give_up = Interrupted("the run was on its way back when its labctl died") if first is None else None
+        give_up = _way_back_of(folder) if first is None else None
         summary = carry_out(folder, lab, places, clock, display, first=first or 0, give_up=give_up)
     show(folder, summary, as_json=as_json)
     raise typer.Exit(3 if summary.exit_code is None else summary.exit_code)
@@ -69,6 +70,8 @@ def abort(where: Where, as_json: Json = False) -> None:
         folder = lab.run()
         if folder is None:
             raise UsageError("no rollout is under way or was left behind, so there is nothing to abort")
+        # before one that lives is ended: whatever it leaves is ended from here
+        lab.require_addresses()
         ended = end_live_holder(lab, clock, display)
         with lab.exclusive("labctl abort", take_over=not ended):
             # a live one has ended by itself; what is still named was left behind
@@ -129,6 +132,13 @@ def _first_open_step(folder: "RunFolder") -> int | None:
     if any(isinstance(event, StepStarted) and event.way_back for event in events):
         return None
     return max((event.index + 1 for event in events if isinstance(event, StepEnded)), default=0)
+
+
+def _way_back_of(folder: "RunFolder") -> "Ending | Interrupted":
+    """How a run on its way back is to end: as it would have, had its labctl not died; a record that does not say tells of the death."""
+    from strategies.events import ending_of
+
+    return ending_of(folder.events()) or Interrupted("the run was on its way back when its labctl died")
 
 
 def end_live_holder(lab: "Lab", clock: "SystemClock", display: "Display") -> bool:

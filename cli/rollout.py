@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.common_options import Common, Drift, seconds, with_common
-from cli.parameters import match_of, weights
+from cli.common_options import Common, Drift, replicas_or_percent, seconds, with_common
+from cli.parameters import Part, match_of, weights
 from cli.performing import Asked, Stable, perform, print_plan
 from strategies.ab_test import AbTestOptions
 from strategies.ab_test import ab_test as plan_ab_test
@@ -27,6 +27,7 @@ from strategies.traffic import Match
 
 app = typer.Typer(no_args_is_help=True, help="Put the next version live, and measure what it costs the users.")
 
+ONE, NONE = Part(number=1), Part(number=0)
 Hold = Annotated[float, seconds("How long each share is analysed.", default="55s")]
 Keep = Annotated[float, seconds("How long the old version stays warm after.", default="5s")]
 Manual = Annotated[bool, typer.Option("--manual", help="After each analysis wait for `labctl promote` or `labctl abort`.")]
@@ -69,17 +70,24 @@ def recreate(
 @with_common
 def rolling(
     common: Common,
-    max_surge: Annotated[int, typer.Option(help="How many replicas more than needed there may be meanwhile.")] = 1,
-    max_unavailable: Annotated[int, typer.Option(help="How many replicas fewer than needed may be ready meanwhile.")] = 0,
+    max_surge: Annotated[
+        Part,
+        replicas_or_percent("How many more replicas than needed there may be meanwhile: 1, or 25%, rounded up.", default="1"),
+    ] = ONE,
+    max_unavailable: Annotated[
+        Part,
+        replicas_or_percent("How many fewer than needed may be ready meanwhile: 0, or 25%, rounded down.", default="0"),
+    ] = NONE,
     hold: Annotated[float, seconds("How long the new version is analysed after the exchange.", default="55s")] = 55.0,
 ) -> None:
     """Replica by replica in the same place, until all are new."""
-    _carry_out(
-        common,
-        lambda stable: plan_rolling(
-            InPlaceOptions(hold=hold, max_surge=max_surge, max_unavailable=max_unavailable, **_for_all(common, stable))
-        ),
-    )
+
+    def plan(stable: Stable) -> Plan:
+        for_all = _for_all(common, stable)
+        surge, unavailable = max_surge.at_least(for_all["replicas"]), max_unavailable.at_most(for_all["replicas"])
+        return plan_rolling(InPlaceOptions(hold=hold, max_surge=surge, max_unavailable=unavailable, **for_all))
+
+    _carry_out(common, plan)
 
 
 @app.command(name="blue-green")

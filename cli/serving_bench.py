@@ -1,13 +1,13 @@
-"""Everything that a comparison of the serving strategies runs: a store, a service, a database and pages of its own, in one folder."""
+"""Everything that a comparison of the serving strategies runs: a store, a service, a database, pages and a visitor, in one folder."""
 
+import hashlib
 import json
 import os
-import resource
 import sqlite3
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,58 +33,39 @@ class Bench:
         folder: where all of it is.
         store: the model store.
         database: the file of the predictions.
-        batch: what predicting new rows into the database took, once that was measured.
+        pages: where the pages are served, once they are.
+        clock: whose interruptions end what runs.
     """
 
-    def __init__(self, folder: Path, rows: int, seconds: float, clock: SystemClock) -> None:
-        self.folder, self._rows, self._seconds, self._clock = folder, rows, seconds, clock
+    def __init__(self, folder: Path, clock: SystemClock) -> None:
+        self.folder, self.clock = folder, clock
         self.store, self.database = folder / "store", folder / "predictions.db"
         self._config = folder / "model.toml"
         self._port, self._pages_port = free_ports(2)
-        self._service: ExitStack | None = None
-        self._service_pid = 0
+        self.pages = f"http://127.0.0.1:{self._pages_port}"
+        self._running: dict[str, tuple[ExitStack, psutil.Process]] = {}
+        self._visitor = ExitStack()
+        self._clicking: subprocess.Popen[str] | None = None
         self._artifact = Path()
-        self.batch: dict[str, float] = {}
+        self._files = count()
 
     def __enter__(self) -> "Bench":
-        self.embed(OLD)
+        log = self.folder / "visitor.log"
+        self._clicking = self._visitor.enter_context(child.running(("app.pages.clicking",), {}, log))
+        try:
+            self.embed(OLD)
+        except BaseException:
+            self._visitor.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end_service()
-
-    def measured(self, strategy: str) -> dict[str, float]:
-        """The old model measured, then the switch to the new one, up to the new one's first answer."""
-        start: Callable[[str], int] = {"embedded": self.embed, "data": self.choose, "service": self.serve, "database": self.predict}[
-            strategy
-        ]
-        start(OLD)
-        with self._pages() as pages:
-            asked = self._ask(strategy, self._seconds, "--pages", f"http://127.0.0.1:{self._pages_port}")
-            # what has to be there for the page to answer
-            serving = [pages.pid, *([self._service_pid] if strategy == "service" else [])]
-            memory = sum(psutil.Process(pid).memory_info().rss for pid in serving)
-        figures = {name: float(value) for name, value in asked.items() if name != "version"} | {"rss_bytes": float(memory)}
-        began = time.monotonic()
-        moved = start(NEW)
-        version = self._ask(strategy, 0)["version"]
-        figures |= {
-            "switch_seconds": time.monotonic() - began,
-            "switch_restarts": 0 if strategy == "database" else 1,
-            "switch_bytes": moved,
-        }
-        if version != NEW:
-            raise ToolFailed(f"{strategy} still answers with {version} after the switch to {NEW}")
-        if strategy == "database":
-            self._predict_new_rows()
-            figures["fresh_seconds"] = self.batch["fresh_seconds"]
-        else:
-            # whoever has new data asks at once
-            figures["fresh_seconds"] = figures["p50_seconds"]
-        return figures
+        for name in tuple(self._running):
+            self.end(name)
+        self._visitor.close()
 
     def embed(self, version: str) -> int:
-        """Make the artifact of a version and predict with it from now on; the bytes of it."""
+        """Make the artifact of a version, for the pages that are started from now on; the bytes of it."""
         done = self.run("app.artifact", "--store", str(self.store), "--version", version, "--to", str(self.folder / "artifacts"))
         self._artifact = Path(done.strip())
         return int(json.loads((self._artifact / "artifact.json").read_bytes())["bytes"])
@@ -95,15 +76,42 @@ class Bench:
         self.run("app.stores", "use", version, *where)
         return sum(path.stat().st_size for path in (self.store / version).iterdir())
 
-    def serve(self, version: str) -> int:
-        """Choose a version and start the service anew; the bytes that it fetches.
+    def predict(self, version: str, observations: Path | None = None, look: Callable[[int], None] | None = None) -> int:
+        """Predict a file, or the holdout, into the database; the bytes by which it grew.
 
         Raises:
-            ToolFailed: the service does not start; `stderr` is its sentence.
+            ToolFailed: the batch failed; `stderr` is its sentence.
         """
-        moved = self.choose(version)
-        self.start_service()
-        return moved
+        before = self._size()
+        self.run(*self.batch(version, observations or self.store / "holdout.csv"), look=look)
+        return self._size() - before
+
+    def batch(self, version: str, observations: Path) -> tuple[str, ...]:
+        """The program that predicts a file into the database."""
+        return (
+            "app.batch",
+            str(observations),
+            "--store",
+            str(self.store),
+            "--version",
+            version,
+            "--database",
+            f"sqlite:///{self.database}",
+        )
+
+    def observations(self, name: str, rows: int) -> Path:
+        """A file of so many rows that no batch has seen: the cases of the holdout again and again, each file from another one on."""
+        header, *cases = (self.store / "holdout.csv").read_text().splitlines()
+        first = next(self._files)
+        file = self.folder / name
+        file.write_text("\n".join([header, *(cases[(first + row) % len(cases)] for row in range(rows))]) + "\n")
+        return file
+
+    def written(self, observations: Path, version: str) -> int:
+        """How many predictions of a file the database holds."""
+        query = "SELECT count(*) FROM predictions WHERE input_digest = ? AND version = ?"
+        with closing(sqlite3.connect(self.database)) as connection:
+            return int(connection.execute(query, (digest(observations), version)).fetchone()[0])
 
     def start_service(self) -> None:
         """Start the service, anew if it runs.
@@ -111,106 +119,97 @@ class Bench:
         Raises:
             ToolFailed: it ended at once; `stderr` is its sentence.
         """
-        self.end_service()
-        log = self.folder / "service.log"
-        log.unlink(missing_ok=True)
-        variables = {"CONFIG": self._config, "HOST": "127.0.0.1", "PORT": self._port, "DRAIN_SECONDS": 0, "PARENT": os.getpid()}
-        environment = {f"MODEL_API_{name}": str(value) for name, value in variables.items()}
-        stack = ExitStack()
-        process = stack.enter_context(child.running(("app.server",), environment, log))
-        self._service, self._service_pid = stack, process.pid
+        self.end("service")
+        self._start("service", self._serving())
 
-        def ready() -> bool:
-            if process.poll() is not None:
-                raise ToolFailed("the service ended at once", stderr=log.read_text())
-            try:
-                return httpx.get(f"http://127.0.0.1:{self._port}/readyz", trust_env=False, timeout=5).is_success
-            except httpx.HTTPError:
-                return False
-
-        try:
-            wait_until(ready, timeout=READY_SECONDS, clock=self._clock, reason=lambda: "the service is not ready")
-        except BaseException:
-            self.end_service()
-            raise
-
-    def end_service(self) -> None:
-        """End the service, if it runs."""
-        if self._service is not None:
-            self._service.close()
-            self._service, self._service_pid = None, 0
-
-    def predict(self, version: str, observations: Path | None = None) -> int:
-        """Predict a file, or the holdout, into the database; the bytes by which it grew."""
-        before = self.database.stat().st_size if self.database.exists() else 0
-        file = str(observations or self.store / "holdout.csv")
-        self.run("app.batch", file, "--store", str(self.store), "--version", version, "--database", f"sqlite:///{self.database}")
-        return self.database.stat().st_size - before
-
-    def rows(self) -> int:
-        """How many predictions the database holds."""
-        with closing(sqlite3.connect(self.database)) as connection:
-            return int(connection.execute("SELECT count(*) FROM predictions").fetchone()[0])
+    def start_pages(self, show: str) -> None:
+        """Serve the page of one strategy, or `all`, anew if pages are served."""
+        self.end("pages")
+        self._start("pages", self._paging(show, self._pages_port))
 
     @contextmanager
-    def user(self, strategy: str) -> Iterator[Callable[[], str]]:
-        """Somebody who asks whenever the function is called; it tells the version that answered, or why none did.
+    def other_pages(self) -> Iterator[str]:
+        """All pages once more, started now; where they are served."""
+        (port,) = free_ports(1)
+        with self._paging("all", port):
+            yield f"http://127.0.0.1:{port}"
+
+    def end(self, name: str) -> None:
+        """End the `service` or the `pages`, if they run."""
+        if name in self._running:
+            stack, _ = self._running.pop(name)
+            stack.close()
+
+    @property
+    def serving(self) -> dict[str, psutil.Process]:
+        """The processes that serve now: `pages` and `service`. Two are equal if they are the same process and not only of one number."""
+        return {name: process for name, (_, process) in self._running.items()}
+
+    def visit(self, strategy: str, *, pages: str = "", alone: bool = True, seconds: float = 0.0, new: bool = False) -> dict[str, Any]:
+        """What a visitor of a strategy's page found, as app/pages/clicking.py tells it.
 
         Raises:
-            ToolFailed: they cannot even start; `stderr` is the sentence.
+            ToolFailed: the page did not answer; `stderr` is the sentence that it showed.
         """
-        log = self.folder / "user.log"
-        log.unlink(missing_ok=True)
-        with child.running(("app.pages.measuring", strategy, "--asked"), self.environment(), log) as process:
-            if not child.heard(process):
-                raise ToolFailed(f"{strategy} does not start", stderr=log.read_text())
-
-            def ask() -> str:
-                answer = json.loads(child.tell(process) or '{"failed": "whoever asked has ended"}')
-                return f"answers ({answer['version']})" if "version" in answer else self.plain(answer["failed"])
-
-            yield ask
+        told = {"pages": pages or self.pages, "strategy": strategy, "alone": alone, "seconds": seconds, "new": new}
+        answer: dict[str, Any] = json.loads((self._clicking and child.tell(self._clicking, json.dumps(told))) or "{}")
+        if "version" not in answer:
+            raise ToolFailed(f"the page of {strategy} does not answer", stderr=str(answer.get("failed", "the visitor has ended")))
+        return answer
 
     def plain(self, sentence: str) -> str:
         """A sentence without this folder's path, for a table."""
         return sentence.strip().replace(f"{self.folder}/", "./").replace("|", "/")
 
-    def environment(self) -> dict[str, str]:
-        """What pages, and those who ask as they do, are told."""
-        variables = {
-            "ARTIFACT": self._artifact,
-            "STORE": self.store,
-            "CONFIG": self._config,
-            "API": f"http://127.0.0.1:{self._port}",
-            "DATABASE": f"sqlite:///{self.database}",
-        }
-        return {f"MODEL_PAGES_{name}": str(value) for name, value in variables.items()}
-
-    def run(self, *program: str) -> str:
+    def run(self, *program: str, look: Callable[[int], None] | None = None) -> str:
         """A program of the model API, to its end.
 
         Raises:
             ToolFailed: it failed; `stderr` is its sentence.
         """
-        return child.run(program, self.environment(), self._clock)
+        return child.run(program, self._environment(), self.clock, look=look)
+
+    def _environment(self) -> dict[str, str]:
+        return {f"MODEL_PAGES_{name}": value for name, value in self._variables().items()}
+
+    def _variables(self) -> Mapping[str, str]:
+        return {
+            "ARTIFACT": str(self._artifact),
+            "STORE": str(self.store),
+            "CONFIG": str(self._config),
+            "API": f"http://127.0.0.1:{self._port}",
+            "DATABASE": f"sqlite:///{self.database}",
+        }
+
+    def _size(self) -> int:
+        return self.database.stat().st_size if self.database.exists() else 0
+
+    def _start(self, name: str, process: AbstractContextManager["subprocess.Popen[Any]"]) -> None:
+        stack = ExitStack()
+        self._running[name] = stack, psutil.Process(stack.enter_context(process).pid)
+
+    def _paging(self, show: str, port: int) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+        return serving_pages(self._artifact, port, {**self._variables(), "SHOW": show}, self.clock)
 
     @contextmanager
-    def _pages(self) -> Iterator[subprocess.Popen[bytes]]:
-        variables = {name.removeprefix("MODEL_PAGES_"): value for name, value in self.environment().items()}
-        with serving_pages(self._artifact, self._pages_port, variables, self._clock) as process:
+    def _serving(self) -> Iterator["subprocess.Popen[str]"]:
+        log = self.folder / "service.log"
+        log.unlink(missing_ok=True)
+        variables = {"CONFIG": self._config, "HOST": "127.0.0.1", "PORT": self._port, "DRAIN_SECONDS": 0, "PARENT": os.getpid()}
+        with child.running(("app.server",), {f"MODEL_API_{name}": str(value) for name, value in variables.items()}, log) as process:
+
+            def ready() -> bool:
+                if process.poll() is not None:
+                    raise ToolFailed("the service ended at once", stderr=log.read_text())
+                try:
+                    return httpx.get(f"http://127.0.0.1:{self._port}/readyz", trust_env=False, timeout=5).is_success
+                except httpx.HTTPError:
+                    return False
+
+            wait_until(ready, timeout=READY_SECONDS, clock=self.clock, reason=lambda: "the service is not ready")
             yield process
 
-    def _predict_new_rows(self) -> None:
-        header, *cases = (self.store / "holdout.csv").read_text().splitlines()
-        observations = self.folder / "new.csv"
-        observations.write_text("\n".join([header, *(cases[row % len(cases)] for row in range(self._rows))]) + "\n")
-        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        self.predict(NEW, observations)
-        took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        self.batch = {"fresh_seconds": took, "per_second": self._rows / took, "per_cpu_second": self._rows / max(cpu, 0.01)}
 
-    def _ask(self, strategy: str, seconds: float, *more: str) -> dict[str, Any]:
-        counted = ("--also", str(self._service_pid)) if strategy == "service" and self._service_pid else ()
-        answer: dict[str, Any] = json.loads(self.run("app.pages.measuring", strategy, "--for", str(seconds), *counted, *more))
-        return answer
+def digest(observations: Path) -> str:
+    """What a batch calls a file by: its sha256, in hex."""
+    return hashlib.sha256(observations.read_bytes()).hexdigest()

@@ -26,7 +26,7 @@ from impact.userlog import UserLog
 from impact.witness import UsersWitness
 from strategies.engine import Engine
 from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError, WitnessLost
-from strategies.events import AnyEvent, Ended, Noted, ObjectiveSet, StepEnded, StepStarted
+from strategies.events import AnyEvent, Ended, Ending, Noted, ObjectiveSet, StepEnded, StepStarted
 from strategies.groups import matched_by
 from strategies.plan import Analyse, Baseline, Plan, Promote, Replace, Replacement, Step
 
@@ -68,22 +68,9 @@ def digests(store: Path, versions: Iterable[str]) -> dict[str, str]:
     """The sha256 of the model of each version whose card in the store tells it."""
     found = {}
     for version in versions:
-        with suppress(StoreRefused):
-            found[version] = digest(store, version)
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            found[version] = str(json.loads((store / version / "model.json").read_bytes())["sha256"])
     return found
-
-
-def digest(store: Path, version: str) -> str:
-    """The sha256 that a version's model must have, wherever it is fetched from.
-
-    Raises:
-        StoreRefused: its card does not tell.
-    """
-    card = store / version / "model.json"
-    try:
-        return str(json.loads(card.read_bytes())["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreRefused(f"{card} does not tell the digest of {version} ({error}); `labctl model train`") from error
 
 
 def carry_out(
@@ -94,9 +81,9 @@ def carry_out(
     display: Display,
     *,
     first: int = 0,
-    give_up: LabError | None = None,
+    give_up: LabError | Ending | None = None,
 ) -> Summary:
-    """Carry a run out from step `first` on (or end it because of `give_up`), then write its summary and report.
+    """Carry a run out from step `first` on (or end it as `give_up` says), then write its summary and report.
 
     The caller is the only one who changes the lab.
     """
@@ -122,6 +109,7 @@ def carry_out(
         preview=preview.log,
         predictions=platform.prediction_log,
         analyses=_analyses(run.plan, events),
+        clock=clock,
     )
     engine = Engine(
         run.plan,
@@ -132,6 +120,7 @@ def carry_out(
         timeout=run.timeout,
         promoted=promoted(run.plan, events),
         control=control,
+        guard=platform.require_own_routes,
     )
     with (
         logging_to(folder.path / "labctl.log"),

@@ -14,7 +14,10 @@ def _lines(found: Found) -> list[str]:
     if found["lab"] is None:
         return [*doing, "no lab runs here; `labctl up` starts one"]
     lab = found["lab"]
-    lines = [f"gateway     {lab['gateway']}", f"prometheus  {lab['prometheus']}"]
+    lines = [
+        f"gateway     {lab['gateway'] or 'not known here; set LAB_GATEWAY_URL'}",
+        f"prometheus  {lab['prometheus'] or 'not known here; set LAB_PROMETHEUS_URL'}",
+    ]
     if lab.get("grafana"):
         lines.append(f"grafana     {lab['grafana']}")
     for slot, state in found["slots"].items():

@@ -5,7 +5,6 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from cli.common_options import Where, with_common
@@ -30,9 +29,16 @@ def promote(
     where: Where,
     full: Annotated[bool, typer.Option("--full", help="Wait for nothing any more, in this step and in all that follow.")] = False,
 ) -> None:
-    """Go on at once where a rollout waits: at a gate, in a pause, in an analysis or in a hold."""
+    """Go on at once where a rollout waits: in a baseline, at a gate, in a pause, in an analysis or in a hold.
+
+    An A/B test and a shadow are looked at a last time, and end as inconclusive if that is too early to tell.
+    """
     _lab(where).ask(Command.PROMOTE_FULL if full else Command.PROMOTE)
-    print("asked to go on at once" + (", and to wait for nothing any more" if full else ""))
+    print(
+        "asked to go on at once, and to wait for nothing any more"
+        if full
+        else "asked to go on at once; if nothing waits in the step that it is in, the rollout notes that the word is dropped"
+    )
 
 
 def _lab(where: Where) -> "Lab":
@@ -44,16 +50,20 @@ def _lab(where: Where) -> "Lab":
 @with_common
 def undo(
     where: Where,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Requests per second of the lab's users meanwhile; 0 for none, else as many as the rollout had.", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, the rest on stderr.")] = False,
 ) -> None:
     """Give everybody the version from before the last promotion again, without steps; at once while it is kept warm."""
-    from cli.performing import Asked, Stable, perform
-    from cli.promotion import last_promotion
+    from cli.performing import Asked, perform
+    from cli.promotion import last_promotion, plan_back, users_meanwhile, version_before
     from cli.recovery import live_run
     from cli.session import promoted
-    from strategies.plan import Plan, Release
-    from strategies.run import JudgeOptions, LoadOptions
-    from strategies.undo import undo as plan_undo
+    from strategies.run import JudgeOptions
 
     lab = _lab(where)
     live = live_run(lab)
@@ -66,16 +76,11 @@ def undo(
         print(f"asked to give everybody {live.run.from_version} again; `labctl status --watch` shows when it is done")
         return
     found = last_promotion(lab)
-    before = found.run.plan.before or Release(version=found.run.from_version, replicas=found.run.plan.replicas)
-
-    def plan(stable: Stable) -> Plan:
-        return plan_undo(msgspec.structs.replace(before, replicas=stable.release.replicas), stable.slot, baseline=0.0, keep=2.0)
-
     asked = Asked(
-        plan=plan,
-        to_version=before.version,
+        plan=lambda stable: plan_back(found.run, stable),
+        to_version=version_before(found.run).version,
         from_version="",
-        load=LoadOptions(),
+        load=users_meanwhile(found.run, rate),
         judge=JudgeOptions(),
         timeout=found.run.timeout,
         port=0,

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
-from dashboards.panels import HALF, Query, board, lines, rows
+from dashboards.panels import HALF, Query, board, lines, percent, rows
 
 REQUESTS = "sum by (run) (max_over_time(labctl_rollout_users_requests_total[$__range]))"
 
@@ -54,4 +54,4 @@ def build() -> dashboard.Dashboard:
 
 
 def _percent(kind: str) -> str:
-    return f'100 * sum by (run) (max_over_time(labctl_rollout_users_bad_total{{kind="{kind}"}}[$__range])) / {REQUESTS}'
+    return percent(f'sum by (run) (max_over_time(labctl_rollout_users_bad_total{{kind="{kind}"}}[$__range]))', REQUESTS)

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
-from dashboards.panels import HALF, Query, board, heat, lines, rows, stacked
+from dashboards.panels import HALF, Query, board, heat, lines, percent, quantile, rows, stacked
 
 API = 'job="model-api"'
 RATE = f"sum by (handler, code) (rate(model_api_requests_total{{{API}}}[$__rate_interval]))"
@@ -18,8 +18,10 @@ def build() -> dashboard.Dashboard:
             "Errors",
             "Share of the answers that are no 2xx, by replica.",
             Query(
-                f'100 * sum by (slot, version, instance) (rate(model_api_requests_total{{{API},code!~"2.."}}[$__rate_interval]))'
-                f" / sum by (slot, version, instance) (rate(model_api_requests_total{{{API}}}[$__rate_interval]))",
+                percent(
+                    f'sum by (slot, version, instance) (rate(model_api_requests_total{{{API},code!~"2.."}}[$__rate_interval]))',
+                    f"sum by (slot, version, instance) (rate(model_api_requests_total{{{API}}}[$__rate_interval]))",
+                ),
                 "{{slot}} {{version}} {{instance}}",
             ),
             unit="percent",
@@ -28,12 +30,12 @@ def build() -> dashboard.Dashboard:
             "Duration",
             "Percentiles of the predictions, from the request's headers to the answer's.",
             *(
-                Query(f"histogram_quantile({q}, sum by (version, le) ({BUCKETS}))", f"{{{{version}}}} {name}")
+                Query(quantile(q, f"sum by (version, le) ({BUCKETS})"), f"{{{{version}}}} {name}")
                 for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
             ),
             unit="s",
         ),
-        heat("Durations", "How many predictions a second took how long.", f"sum by (le) ({BUCKETS})", unit="s"),
+        heat("Durations", "How many predictions a second took how long.", Query(f"sum by (le) ({BUCKETS})", "{{le}}"), unit="s"),
         lines(
             "In flight",
             "Requests being answered, by replica.",
@@ -53,8 +55,11 @@ def build() -> dashboard.Dashboard:
             "Predictions by class",
             "Share of each class in what a version predicts. A version that differs from the other one here deserves a look.",
             Query(
-                f"100 * sum by (version, prediction) (rate(model_api_predictions_total{{{API}}}[$__rate_interval]))"
-                f" / ignoring (prediction) group_left () sum by (version) (rate(model_api_predictions_total{{{API}}}[$__rate_interval]))",
+                percent(
+                    f"sum by (version, prediction) (rate(model_api_predictions_total{{{API}}}[$__rate_interval]))",
+                    f"sum by (version) (rate(model_api_predictions_total{{{API}}}[$__rate_interval]))",
+                    matching="ignoring (prediction) group_left () ",
+                ),
                 "{{version}} {{prediction}}",
             ),
             unit="percent",
@@ -62,14 +67,14 @@ def build() -> dashboard.Dashboard:
         heat(
             "Scores",
             "How many predictions a second had which probability of the class that they named: a model that is unsure has many low ones.",
-            f"sum by (le) (rate(model_api_prediction_score_bucket{{{API}}}[$__rate_interval]))",
+            Query(f"sum by (le) (rate(model_api_prediction_score_bucket{{{API}}}[$__rate_interval]))", "{{le}}"),
             unit="percentunit",
         ),
         lines(
             "Median score",
             "By version.",
             Query(
-                f"histogram_quantile(0.5, sum by (version, le) (rate(model_api_prediction_score_bucket{{{API}}}[$__rate_interval])))",
+                quantile(0.5, f"sum by (version, le) (rate(model_api_prediction_score_bucket{{{API}}}[$__rate_interval]))"),
                 "{{version}}",
             ),
             unit="percentunit",

@@ -31,11 +31,15 @@ P = TypeVar("P", timeseries.Panel, heatmap.Panel, stat.Panel, statetimeline.Pane
 
 
 class Query(NamedTuple):
-    """PromQL, and how its series are called; `{{label}}` is replaced by a label's value."""
+    """PromQL, and how its series are called; `{{label}}` is replaced by a label's value.
+
+    `every` says how often what it asks for is scraped, if that is not as often as everything else: Grafana makes windows from it.
+    """
 
     expr: str
     legend: str
     dashed: bool = False
+    every: str = ""
 
 
 def board(uid: str, title: str, description: str, *, span: str = "now-15m") -> dashboard.Dashboard:
@@ -94,18 +98,27 @@ def stacked(title: str, description: str, *queries: Query, unit: str, span: int 
     )
 
 
-def heat(title: str, description: str, expr: str, *, unit: str, span: int = HALF) -> heatmap.Panel:
-    """A histogram's buckets over time; `expr` gives a rate by `le`."""
-    target = prometheus.Dataquery().expr(expr).range().format(PromQueryFormat.HEATMAP).legend_format("{{le}}").ref_id("A")
+def heat(title: str, description: str, query: Query, *, unit: str, span: int = HALF) -> heatmap.Panel:
+    """A histogram's buckets over time; `query` gives a rate by `le`."""
     return (
         framed(heatmap.Panel(), title, description, span=span)
-        .with_target(target.datasource(SOURCE))
+        .with_target(_asked(query, "A").range().format(PromQueryFormat.HEATMAP))
         .calculate(False)
         .color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Viridis").steps(64))
         .y_axis(heatmap.YAxisConfig().unit(unit).scale_distribution(common.ScaleDistributionConfig().type(ScaleDistribution.LINEAR)))
         .cell_gap(1)
         .show_legend()
     )
+
+
+def percent(part: str, whole: str, *, matching: str = "") -> str:
+    """PromQL of how many percent `part` is of `whole`; no data, rather than not a number, where the whole is nothing."""
+    return f"100 * {part} / {matching}({whole} > 0)"
+
+
+def quantile(q: float, buckets: str) -> str:
+    """PromQL of a quantile, 0..1, of buckets by `le`; no data, rather than not a number, where nothing was counted."""
+    return f"histogram_quantile({q}, {buckets}) >= 0"
 
 
 def number(title: str, description: str, query: Query, *, unit: str = "none", named: bool = False) -> stat.Panel:
@@ -117,7 +130,7 @@ def number(title: str, description: str, query: Query, *, unit: str = "none", na
         .color_mode(BigValueColorMode.NONE)
         .text_mode(BigValueTextMode.NAME if named else BigValueTextMode.AUTO)
         .no_value("no data")
-        .with_target(prometheus.Dataquery().expr(query.expr).instant().legend_format(query.legend).ref_id("A").datasource(SOURCE))
+        .with_target(_asked(query, "A").instant())
     )
 
 
@@ -139,6 +152,9 @@ def rows(title: str, description: str, *queries: Query, by: str, span: int = FUL
     for position, query in enumerate(queries):
         ref = chr(ord("A") + position)
         renamed[f"Value #{ref}"] = query.legend
+        if len(queries) == 1:
+            # the only query's column has no letter
+            renamed["Value"] = query.legend
         target = prometheus.Dataquery().expr(query.expr).instant().format(PromQueryFormat.TABLE).ref_id(ref)
         panel = panel.with_target(target.datasource(SOURCE))
     return panel.with_transformation(
@@ -152,4 +168,9 @@ def rows(title: str, description: str, *queries: Query, by: str, span: int = FUL
 
 
 def _target(query: Query, ref: str) -> prometheus.Dataquery:
-    return prometheus.Dataquery().expr(query.expr).range().legend_format(query.legend).ref_id(ref).datasource(SOURCE)
+    return _asked(query, ref).range()
+
+
+def _asked(query: Query, ref: str) -> prometheus.Dataquery:
+    asked = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(ref).datasource(SOURCE)
+    return asked.interval(query.every) if query.every else asked

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import VariableRefresh, VariableSort
 
-from dashboards.panels import FULL, SOURCE, THIRD, Query, board, heat, lines, number, stacked, states
+from dashboards.panels import FULL, SOURCE, THIRD, Query, board, heat, lines, number, percent, quantile, stacked, states
 
 USERS = 'job="model-api",handler="/predict",mirrored="false"'
 REQUESTS = f"sum by (slot, version) (rate(model_api_requests_total{{{USERS}}}[$__rate_interval]))"
@@ -66,8 +66,11 @@ def build() -> dashboard.Dashboard:
             "Dashed: the share that was asked for. Solid: the share of the users' requests that the slot got.",
             Query(f"max by (run, slot) (labctl_rollout_intended_weight_percent{{{RUN}}})", "{{slot}} intended", dashed=True),
             Query(
-                f"100 * {USER_REQUESTS} / ignoring (slot) group_left () "
-                f'sum by (run) (rate(labctl_rollout_users_requests_total{{{RUN},slot!="nobody"}}[$__rate_interval]))',
+                percent(
+                    USER_REQUESTS,
+                    f'sum by (run) (rate(labctl_rollout_users_requests_total{{{RUN},slot!="nobody"}}[$__rate_interval]))',
+                    matching="ignoring (slot) group_left () ",
+                ),
                 "{{slot}} served",
             ),
             unit="percent",
@@ -81,19 +84,21 @@ def build() -> dashboard.Dashboard:
         lines(
             "Failures, as servers counted them",
             "Requests that the replicas answered with anything but a 2xx; what the proxy answered itself is missing here.",
-            Query(f"100 * {FAILED} / {REQUESTS}", "{{slot}} {{version}}"),
+            Query(percent(FAILED, REQUESTS), "{{slot}} {{version}}"),
             unit="percent",
         ),
         lines(
             "Latency percentiles",
             "At the replicas, from the request's headers to the answer's.",
             *(
-                Query(f"histogram_quantile({q}, sum by (slot, version, le) ({BUCKETS}))", f"{{{{slot}}}} {{{{version}}}} {name}")
+                Query(quantile(q, f"sum by (slot, version, le) ({BUCKETS})"), f"{{{{slot}}}} {{{{version}}}} {name}")
                 for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
             ),
             unit="s",
         ),
-        heat("Latency", "How many requests a second took how long, at all replicas.", f"sum by (le) ({BUCKETS})", unit="s"),
+        heat(
+            "Latency", "How many requests a second took how long, at all replicas.", Query(f"sum by (le) ({BUCKETS})", "{{le}}"), unit="s"
+        ),
         lines(
             "Wrong predictions",
             "Share of the users' good answers that named the wrong class: only who knows the truth can count them.",
@@ -155,4 +160,5 @@ def build() -> dashboard.Dashboard:
 
 def _bad(kind: str) -> str:
     """Percents of the users' requests that were bad in this way, by slot."""
-    return f'100 * sum by (run, slot) (rate(labctl_rollout_users_bad_total{{{RUN},kind="{kind}"}}[$__rate_interval])) / {USER_REQUESTS}'
+    bad = f'sum by (run, slot) (rate(labctl_rollout_users_bad_total{{{RUN},kind="{kind}"}}[$__rate_interval]))'
+    return percent(bad, USER_REQUESTS)

@@ -6,6 +6,7 @@ from dashboards.database import counted, found, variable
 from dashboards.panels import FULL, Query, board, lines, number
 
 LAST = "max by (version) (model_batch_last_success_timestamp_seconds)"
+"""Every replica tells of the same database, so of what they say the largest is taken and never the sum."""
 
 
 def build() -> dashboard.Dashboard:
@@ -15,7 +16,11 @@ def build() -> dashboard.Dashboard:
         number(
             "Age of the batch predictions", "Since the newest batch that ended well.", Query(f"time() - {LAST}", "{{version}}"), unit="s"
         ),
-        number("Rows written", "By batches, in the time shown.", Query("sum(increase(model_batch_rows_total[$__range]))", "")),
+        number(
+            "Rows in the database",
+            "Written by batches, predicted or refused.",
+            Query("sum(max by (version, result) (model_batch_rows_total))", ""),
+        ),
         number("Duration of the newest batch", "From its start to its end.", Query("max(model_batch_duration_seconds)", ""), unit="s"),
         number(
             "Predictions on demand",
@@ -32,7 +37,7 @@ def build() -> dashboard.Dashboard:
         lines(
             "Rows",
             "Written by batches, a second.",
-            Query("sum by (version) (rate(model_batch_rows_total[$__rate_interval]))", "{{version}}"),
+            Query("sum by (version) (max by (version, result) (rate(model_batch_rows_total[$__rate_interval])))", "{{version}}"),
             unit="rowsps",
         ),
         lines("Batches", "How long each took.", Query("max by (version) (model_batch_duration_seconds)", "{{version}}"), unit="s"),

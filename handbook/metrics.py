@@ -5,13 +5,19 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Metric
 
 from app.card import Feature, ModelCard
 from app.metrics import Metrics
+from app.predictions.database import open_database
+from app.predictions.migrating import migrate
+from app.predictions.scraping import database_up
+from app.predictions.shown import Shown
+from app.predictions.writing import Run as BatchRun
 from handbook.markdown import code, page, table
 from impact.exposition import Exposition
 from strategies.canary import CanaryOptions, canary
@@ -30,15 +36,19 @@ def reference() -> str:
     """The page."""
     return page(
         "Metrics",
-        "`app/metrics.py`, `impact/exposition.py` and `charts/lab/rules`",
+        "`app/metrics.py`, `app/predictions`, `impact/exposition.py` and `charts/lab/rules`",
         "## Of a replica of the model API",
         "At `/metrics` of every replica. `version` and `slot` say which it is; `mirrored` tells copies of a shadow from requests that "
         "somebody waits for. Beside these there are the usual `process_` metrics.",
-        table(HEADINGS, families(_replica())),
+        table(HEADINGS, families(_replica().collect())),
+        "## Of batches, in the database that replicas show",
+        "Every replica with a database of predictions tells of it at `/metrics`, and all of them the same. `version` is the one that the "
+        "batch predicted with. If the database cannot be asked only `model_batch_database_up` is there.",
+        table(HEADINGS, families(_batches())),
         "## Of a rollout, while it runs",
         "`labctl` says what it intends and what its users meet. On this machine Prometheus scrapes it; on a cluster it is written "
         "to Prometheus. When the rollout is over they are gone. All have the label `run`.",
-        table(HEADINGS, families(_rollout())),
+        table(HEADINGS, families(_rollout().collect())),
         "## Recording rules",
         table(("rule", "expression"), ((code(rule["record"]), code(" ".join(rule["expr"].split()))) for rule in _rules("record"))),
         "## Alerts",
@@ -52,9 +62,9 @@ def reference() -> str:
     )
 
 
-def families(registry: CollectorRegistry) -> Iterator[tuple[str, str, str, str]]:
-    """Name as it is queried, type, labels and help of every metric in a registry that somebody may look for."""
-    for family in registry.collect():
+def families(metrics: Iterable[Metric]) -> Iterator[tuple[str, str, str, str]]:
+    """Name as it is queried, type, labels and help of every metric that somebody may look for."""
+    for family in metrics:
         if family.name.startswith(UNLISTED):
             continue
         labels = dict.fromkeys(label for sample in family.samples for label in sample.labels if label not in {"le", "run"})
@@ -62,21 +72,37 @@ def families(registry: CollectorRegistry) -> Iterator[tuple[str, str, str, str]]
         yield code(name), family.type, ", ".join(map(code, labels)), family.documentation
 
 
+CARD = ModelCard(
+    name="model",
+    version="v1",
+    idea="",
+    seed=0,
+    features=(Feature(name="feature", minimum=0, maximum=1),),
+    classes=("benign", "malignant"),
+    libraries={"scikit-learn": "1"},
+    metrics={},
+    sha256="0" * 64,
+    example={"feature": 0.0},
+)
+
+
 def _replica() -> CollectorRegistry:
     """A replica's registry that has met one request, so that every metric has its labels."""
-    card = ModelCard(
-        name="model",
-        version="v1",
-        idea="",
-        seed=0,
-        features=(Feature(name="feature", minimum=0, maximum=1),),
-        classes=("benign", "malignant"),
-        libraries={"scikit-learn": "1"},
-        metrics={},
-        sha256="0" * 64,
-        example={"feature": 0.0},
-    )
-    return Metrics(card, "blue").registry
+    return Metrics(CARD, "blue").registry
+
+
+def _batches() -> Iterator[Metric]:
+    """What is told of a database with one batch, of no rows."""
+    yield database_up(1)
+    with TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/predictions.db"
+        engine = open_database(url, writes=True)
+        migrate(engine)
+        run = BatchRun(engine, CARD, "", "")
+        run.begin()
+        run.end(0)
+        engine.dispose()
+        yield from Shown(url).batches()
 
 
 def _rollout() -> CollectorRegistry:

@@ -8,8 +8,16 @@ from impact.judge import points
 from impact.prediction_log import Drops, Logged, PredictionLog, require_whole
 from impact.userlog import Request
 from strategies.judgement import Fact, Judgement, Verdict
-from strategies.run import JudgeOptions
+from strategies.run import JudgeOptions, LoadOptions
 from strategies.traffic import Traffic
+
+
+def at_random(traffic: Traffic, load: LoadOptions) -> bool:
+    """Whether who is in which group was chosen at random: by the proxy for a split, by seed for those of the lab's users who match.
+
+    Without users of the lab, those who match are others' users, whom nobody here has chosen.
+    """
+    return traffic.match is None or (load.rate > 0 and load.group_share > 0)
 
 
 class ExperimentWitness:
@@ -18,7 +26,7 @@ class ExperimentWitness:
     Args:
         log: predictions and feedback since the experiment began.
         drops: knows how many records were dropped.
-        randomised: whether the lab chose at random who is in which group.
+        randomised: whether it was chosen at random who is in which group.
     """
 
     def __init__(self, log: PredictionLog, drops: Drops, options: JudgeOptions, *, randomised: bool) -> None:

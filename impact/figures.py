@@ -160,11 +160,13 @@ class WitnessCounts(msgspec.Struct, frozen=True, kw_only=True):
         at: when they were asked.
         prometheus: what Prometheus counted at the servers.
         users: what the users' log says.
+        copies: what Prometheus counted of a shadow's copies, by the slot that got them; no user knows of these.
     """
 
     at: datetime
     prometheus: dict[str, Count]
     users: dict[str, Count]
+    copies: dict[str, Count] = {}
 
 
 class Generator(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """Stable's answer and the candidate's to the same request: the two halves of the prediction log, joined by the request id.
 
 The halves come in any order and at different times. Where one id was answered twice on a side, the first answer counts. What
-stable answered and no copy answered within the grace has lost its copy, which is told and not judged: the proxy drops
-copies of its own accord.
+stable answered and no copy answered within the grace has lost its copy. Who lost it, the log does not know: the proxy drops
+copies of its own accord, and a candidate may hang on them.
 """
 
 from collections.abc import Iterable
@@ -72,15 +72,19 @@ class Pairing:
         return pairs
 
     @property
-    def waiting(self) -> int:
-        """Requests whose copy may still come."""
-        return len(self._waiting)
+    def waiting(self) -> frozenset[str]:
+        """Requests whose copy may still come, by id."""
+        return frozenset(self._waiting)
+
+    def lose(self, request_ids: Iterable[str]) -> None:
+        """Wait no longer for the copies of these requests: those that have not come are lost."""
+        given_up = self._waiting.keys() & set(request_ids)
+        for request_id in given_up:
+            del self._waiting[request_id]
+        self.lost += len(given_up)
 
     def _give_up(self, now: float) -> None:
-        overdue = [request_id for request_id, one in self._waiting.items() if one.at + one.latency + self._grace < now]
-        for request_id in overdue:
-            del self._waiting[request_id]
-        self.lost += len(overdue)
+        self.lose([request_id for request_id, one in self._waiting.items() if one.at + one.latency + self._grace < now])
 
 
 def _said(logged: Logged) -> Said:

@@ -16,6 +16,7 @@ from typing import Self
 import httpx
 import msgspec
 
+from impact.served import failures
 from strategies.errors import WitnessLost
 from strategies.judgement import Count
 from strategies.traffic import Slot
@@ -25,7 +26,11 @@ PROMQL = {
     "recently_up": Template('max_over_time(up{job="model-api"}[${recent}ms])'),
     "age": Template('time() - timestamp(up{job="model-api"})'),
     "scrapes": Template('up{job="model-api",slot="$slot"}[${window}ms]'),
-    "requests": Template('model_api_requests_total{job="model-api",slot="$slot",handler="/predict",mirrored="false"}[${window}ms]'),
+    "requests": Template('model_api_requests_total{job="model-api",slot="$slot",handler="/predict",mirrored="$mirrored"}[${window}ms]'),
+    "durations": Template(
+        'model_api_request_duration_seconds_bucket{job="model-api",slot="$slot",handler="/predict",mirrored="$mirrored"}[${window}ms]'
+    ),
+    "in_flight": Template('sum(model_api_in_flight_requests{job="model-api",slot="$slot"})'),
     "dropped": Template('sum by (slot) (model_api_prediction_log_dropped_total{job="model-api"})'),
     "mirrored": Template('sum(model_api_requests_total{job="model-api",slot="$slot",mirrored="true"})'),
     "cpu": Template('process_cpu_seconds_total{job="model-api"}[${window}ms]'),
@@ -123,27 +128,38 @@ class PrometheusWitness:
         if unseen:
             raise WitnessLost(f"Prometheus does not see every ready replica ({'; '.join(unseen)}): look at {self._url}/targets")
 
-    def counts(self, slot: Slot, since: datetime, until: datetime) -> Count | None:
-        """Users' requests that the replicas of `slot` answered, failed (no 2xx) and all, between two times; None if that is not known.
+    def counts(self, slot: Slot, since: datetime, until: datetime, *, mirrored: bool = False) -> Count | None:
+        """Requests that the replicas of `slot` answered, failed (no 2xx) and all, as `answered`."""
+        statuses = self.answered(slot, since, until, mirrored=mirrored)
+        return None if statuses is None else failures(statuses)
+
+    def answered(self, slot: Slot, since: datetime, until: datetime, *, mirrored: bool = False) -> dict[str, int] | None:
+        """Users' requests (with `mirrored`: copies of such) that `slot` answered between two times, by status; None if not known.
 
         A slot without failures has no series for them. That counts as none failed, since their successes were read in the same
         scrapes; but a replica that could not be scraped at all in that time makes the counts unknown.
         """
+        scrapes = self.scrapes(slot, since, until)
+        if any(taken and not any(taken) for taken in scrapes):
+            return None
+        return self._grown("requests", "code", slot, since, until, mirrored=mirrored) or None
+
+    def durations(self, slot: Slot, since: datetime, until: datetime, *, mirrored: bool = False) -> dict[float, int]:
+        """How many of these requests took at most so many seconds, by the servers' histogram; empty if that is not known."""
+        return {float(bound): n for bound, n in self._grown("durations", "le", slot, since, until, mirrored=mirrored).items()}
+
+    def scrapes(self, slot: Slot, since: datetime, until: datetime) -> list[list[bool]]:
+        """For each replica of `slot`, whether it answered its scrapes between two times, in their order."""
         start, end = since.timestamp(), until.timestamp()
-        window = ceil((end - start + LOOKBACK_SCRAPES * self._interval) * 1000)
-        parameters = {"slot": str(slot), "window": str(window)}
-        for series in self._ask("scrapes", parameters, end):
-            scrapes = [value for time, value in series.values if start < time <= end]
-            if scrapes and "1" not in scrapes:
-                return None
-        bad, n, known = 0, 0, False
-        for series in self._ask("requests", parameters, end):
-            grown = increase(((time, float(value)) for time, value in series.values), start, end)
-            if grown is not None:
-                known = True
-                n += round(grown)
-                bad += 0 if series.metric["code"].startswith("2") else round(grown)
-        return Count(bad, n) if known else None
+        return [
+            [value == "1" for time, value in series.values if start < time <= end]
+            for series in self._ask("scrapes", self._window(slot, start, end), end)
+        ]
+
+    def in_flight(self, slot: Slot, at: datetime | None = None) -> int:
+        """How many requests and copies the replicas of `slot` have got and not answered, as they were last scraped before `at` (now)."""
+        series = self._ask("in_flight", {"slot": str(slot)}, None if at is None else at.timestamp())
+        return round(float(series[0].value[1])) if series and series[0].value else 0
 
     def dropped(self) -> dict[Slot, float]:
         """By slot, how many records the replicas that are up could not put into the prediction log."""
@@ -170,6 +186,19 @@ class PrometheusWitness:
                 return None
             rates.append((after - before) / (last - first))
         return sum(rates) if rates else None
+
+    def _grown(self, query: str, label: str, slot: Slot, since: datetime, until: datetime, *, mirrored: bool) -> dict[str, int]:
+        """By how much the counters of `slot` grew between two times, those together that have the same `label`."""
+        start, end = since.timestamp(), until.timestamp()
+        grown: dict[str, int] = {}
+        for series in self._ask(query, self._window(slot, start, end) | {"mirrored": str(mirrored).lower()}, end):
+            more = increase(((time, float(value)) for time, value in series.values), start, end)
+            if more is not None:
+                grown[series.metric[label]] = grown.get(series.metric[label], 0) + round(more)
+        return grown
+
+    def _window(self, slot: Slot, start: float, end: float) -> dict[str, str]:
+        return {"slot": str(slot), "window": str(ceil((end - start + LOOKBACK_SCRAPES * self._interval) * 1000))}
 
     def _cpu(self, seconds: float, at: float) -> list[list[tuple[float, float]]]:
         """Each replica's (time, CPU-seconds since its start), for as many seconds up to `at`."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from impact.report import templates
 from impact.serving_plots import bars
-from impact.serving_table import MEASURES, MOMENTS, account, rows
+from impact.serving_table import ASKED, AWAY, MEASURES, MOMENTS, account, rows
 
 
 def page(measured: Mapping[str, Any]) -> str:
@@ -21,6 +21,8 @@ def page(measured: Mapping[str, Any]) -> str:
             rows=rows(measured),
             plots=[(measure.title, svg, measure.meaning) for measure, svg in drawn if svg],
             moments=MOMENTS,
+            away=AWAY,
+            asked=ASKED,
             down=measured["down"],
         )
     )

@@ -76,7 +76,10 @@ class Settlement:
 
     def _copied(self, new: Traffic) -> bool:
         """Whether the candidate gets copies, if it is to get any and there is somebody to copy."""
-        return not new.mirror or not self._copies or self._prometheus.mirrored(new.candidate) > 0
+        if not new.mirror or not self._copies or self._prometheus.mirrored(new.candidate) > 0:
+            return True
+        # one that hangs on them has got them too, and nobody else asks it anything
+        return self._prometheus.in_flight(new.candidate) > 0
 
     def _probe(self, count: int, headers: Mapping[str, str] | None = None) -> list[Slot]:
         """Requests of our own, never counted as users': who answers /version."""

@@ -8,6 +8,12 @@ from impact.summary import Summary
 from strategies.events import Outcome
 from strategies.judgement import Count, Verdict
 
+ASKED = {
+    "ab-test": "{new} was to be compared with {old} on the users by {strategy}",
+    "shadow": "{new} was to be tried beside {old} by {strategy}",
+}
+"""What was to be done, where not everybody was to get the new version."""
+
 IDEAS = {
     "canary": "a growing share of the users got it, and each share was judged before the next",
     "recreate": "all of the old version was ended before the new one was started in its place",
@@ -27,14 +33,16 @@ BAD = {
 
 def story(summary: Summary) -> list[str]:
     """What was done, how it ended and why, in sentences."""
-    return [_what(summary), *_who(summary), *_judged(summary), _end(summary)]
+    return [_what(summary), *_who(summary), *_gap(summary), *_judged(summary), _end(summary)]
 
 
 def _what(summary: Summary) -> str:
     if summary.from_version == summary.to_version:
         return f"Users sent requests to {summary.to_version}, and nothing was changed meanwhile."
     idea = IDEAS.get(summary.strategy)
-    return f"{summary.to_version} was to take the place of {summary.from_version} by {summary.strategy}" + (f": {idea}." if idea else ".")
+    asked = ASKED.get(summary.strategy, "{new} was to take the place of {old} by {strategy}")
+    said = asked.format(new=summary.to_version, old=summary.from_version, strategy=summary.strategy)
+    return f"{said}: {idea}." if idea else f"{said}."
 
 
 def _who(summary: Summary) -> list[str]:
@@ -52,6 +60,15 @@ def _who(summary: Summary) -> list[str]:
         f"Meanwhile {totals.users} users sent {totals.requests} requests{rate}; "
         f"{wording.share(got, totals.requests)} of them went to {summary.to_version}."
     ]
+
+
+def _gap(summary: Summary) -> list[str]:
+    """What it cost the users that nobody was there for a while, where that is how it is done."""
+    totals = summary.totals
+    if summary.strategy != "recreate" or not totals.failed:
+        return []
+    gap = f"; the longest time in which every one did was {wording.duration(totals.downtime_seconds)}" if totals.downtime_seconds else ""
+    return [f"Of all requests {wording.share(totals.failed, totals.requests)} failed{gap}."]
 
 
 def _judged(summary: Summary) -> list[str]:
@@ -115,6 +132,13 @@ def _end(summary: Summary) -> str:
     match summary.outcome:
         case Outcome.PROMOTED:
             return f"So it was promoted, and {summary.to_version} serves everybody now.{left}"
+        case Outcome.COMPLETED if summary.strategy == "shadow":
+            return (
+                f"So the trial is over: {summary.to_version} is gone, and {summary.from_version} serves everybody, as all the time.{left}"
+            )
+        case Outcome.COMPLETED if summary.strategy == "ab-test":
+            found = summary.reason.partition("; the experiment is over")[0]
+            return f"What was found: {found}. So the experiment is over, and {summary.from_version} serves everybody again.{left}"
         case Outcome.COMPLETED:
             return f"It ended as it should: {summary.reason}.{left}"
         case Outcome.ROLLED_BACK:

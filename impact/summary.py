@@ -112,7 +112,9 @@ def summarise(run: Run, events: Sequence[AnyEvent], requests: Sequence[Request],
         first_candidate_answer_seconds=None if first is None else first - run.started.timestamp(),
         extra_pod_seconds=timeline.extra_pod_seconds(run, events, until),
         prometheus=tuple(
-            WitnessCounts(at=event.at, prometheus=event.prometheus, users=event.users) for event in events if isinstance(event, Witnessed)
+            WitnessCounts(at=event.at, prometheus=event.prometheus, users=event.users, copies=event.copies)
+            for event in events
+            if isinstance(event, Witnessed)
         ),
         generator=_generator(requests, sent),
         notes=tuple(event.text for event in events if isinstance(event, Noted)),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from impact import binomial
-from impact.experiment_witness import ExperimentWitness
+from impact.experiment_witness import ExperimentWitness, at_random
 from impact.judge import judge
 from impact.measures import percentile, sent_since
 from impact.prediction_log import PredictionLog
@@ -24,6 +24,7 @@ from strategies.judgement import Count, Judgement, Verdict
 from strategies.plan import Subject
 from strategies.run import Run
 from strategies.traffic import Slot, Traffic
+from strategies.waiting import Clock
 from strategies.witness import Answers
 
 OBJECTIVE_FACTOR = 5
@@ -61,6 +62,7 @@ class UsersWitness:
         preview: Callable[[], UserLog],
         predictions: str,
         analyses: int,
+        clock: Clock,
     ) -> None:
         self._run = run
         self._sides = Sides(run)
@@ -75,7 +77,9 @@ class UsersWitness:
         self._shadow: ShadowWitness | None = None
         self._options = run.judge
         self._analyses = analyses
+        self._clock = clock
         self._objective = run.judge.objective
+        self._before: list[Request] = []
         self._baseline: dict[str, Count] = {}
         self._ready_since: dict[str, float] = {}
 
@@ -90,14 +94,14 @@ class UsersWitness:
                 return None
             self._objective = OBJECTIVE_FACTOR * p99
             source = f"{OBJECTIVE_FACTOR} times stable's p99 of {1000 * p99:.1f} ms in the baseline"
-        self._baseline = self._counts(requests)
+        self._before, self._baseline = requests, self._counts(requests)
         return ObjectiveSet(at=until, seconds=self._objective, source=source)
 
     def restore(self, objective: ObjectiveSet, since: datetime, until: datetime) -> None:
         """Take up the baseline of a run that is resumed."""
         self._objective = objective.seconds
-        requests = self._sent(since, until)
-        self._baseline = self._counts(requests)
+        self._before = self._sent(since, until)
+        self._baseline = self._counts(self._before)
 
     def answers(self, new: Traffic, old: Traffic, since: datetime, *, probe: bool) -> Answers:
         """See `strategies.witness.Witness`."""
@@ -165,16 +169,25 @@ class UsersWitness:
         """Two groups of users, by the share of right answers."""
         if self._experiment is None:
             log = self._prediction_log(since)
-            randomised = traffic.match is None or self._run.load.group_share > 0
-            self._experiment = ExperimentWitness(log, self._prometheus, self._options, randomised=randomised)
+            chosen = at_random(traffic, self._run.load)
+            self._experiment = ExperimentWitness(log, self._prometheus, self._options, randomised=chosen)
         return self._experiment.look(requests[::-1], traffic, final=final)
 
     def _shadowed(self, traffic: Traffic, requests: list[Request], since: datetime, *, final: bool) -> Judgement:
         """Copies against the requests that they were made of."""
         if self._shadow is None:
             log = self._prediction_log(since)
-            self._shadow = ShadowWitness(log, self._prometheus, self._options, traffic, alpha=self._options.alpha / self._analyses)
-        return self._shadow.look({request.request_id: request.truth for request in requests}, self._objective, final=final)
+            self._shadow = ShadowWitness(
+                log,
+                self._prometheus,
+                self._options,
+                traffic,
+                since=since,
+                before=self._before,
+                alpha=self._options.alpha / self._analyses,
+                clock=self._clock,
+            )
+        return self._shadow.look(requests, self._objective, final=final)
 
     def _prediction_log(self, since: datetime) -> PredictionLog:
         if not self._predictions:
@@ -203,7 +216,8 @@ class UsersWitness:
             slot.value: Count(sum(r.failed for r in requests if r.slot is slot), sum(r.slot is slot for r in requests)) for slot in Slot
         }
         servers = {slot.value: count for slot in Slot if (count := self._prometheus.counts(slot, since, until))}
-        return Witnessed(at=until, prometheus=servers, users=users)
+        copies = self._prometheus.counts(self._run.candidate, since, until, mirrored=True) if self._shadow else None
+        return Witnessed(at=until, prometheus=servers, users=users, copies={self._run.candidate.value: copies} if copies else {})
 
     def _long_ready(self) -> dict[str, str]:
         """The replicas that Prometheus must have seen by now."""

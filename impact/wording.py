@@ -1,5 +1,6 @@
 """A summary in words: the same sentences and number formats on the terminal and in the HTML report."""
 
+from impact import copying
 from impact.figures import PhaseFigures, RoleFigures
 from impact.summary import Summary
 from strategies.events import Outcome
@@ -44,6 +45,7 @@ def account(summary: Summary) -> list[str]:
         else "At no time did every request fail.",
         f"Of {totals.users} users {totals.users_met_both} met both versions{_while(summary)} and {totals.users_met_bad} a failed request "
         "or a wrong answer.",
+        *_copied(summary),
         *_rollback(summary),
         *_machine(summary),
     ]
@@ -136,6 +138,13 @@ def _role_row(role: str, figures: RoleFigures) -> tuple[str, ...]:
     slow = UNKNOWN if figures.slow is None else str(figures.slow)
     latencies = (milliseconds(value) for value in (figures.p50_ms, figures.p95_ms, figures.p99_ms))
     return (f"{role} {figures.version}", str(figures.requests), str(figures.failed), slow, str(figures.wrong), *latencies)
+
+
+def _copied(summary: Summary) -> list[str]:
+    """What the copies of a shadow did to the users' own requests."""
+    felt = copying.felt(summary.findings)
+    told = "; ".join(f"{each.percentile} {milliseconds(each.copied)} ms against {milliseconds(each.before)} ms before" for each in felt)
+    return [f"While their requests were copied, users waited: {told}."] if felt else []
 
 
 def _rollback(summary: Summary) -> list[str]:

@@ -7,10 +7,11 @@ interruption leaves the rest to be completed.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from strategies.errors import CouldNotRun, Interrupted, LabError, TakenOver
-from strategies.events import AnyEvent, Ended, Noted, Outcome, StepEnded, StepStarted
+from strategies.events import AnyEvent, Ended, Ending, Noted, Outcome, StepEnded, StepStarted
 from strategies.judgement import Judgement, Verdict
 from strategies.judging import Judging
 from strategies.performing import Performer
@@ -36,7 +37,11 @@ class Journal(Protocol):
 
 
 class Engine:
-    """One rollout: `run()` carries out `plan` from step `first` on and says how it ended."""
+    """One rollout: `run()` carries out `plan` from step `first` on and says how it ended.
+
+    `guard` raises if somebody else has changed what decides who gets which version. It is called before each step on the way
+    forward, and all the time while one waits; the way back asks nobody.
+    """
 
     def __init__(
         self,
@@ -49,30 +54,36 @@ class Engine:
         timeout: float,
         promoted: bool = False,
         control: Control | None = None,
+        guard: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = plan
         self._journal = journal
-        self._judging = Judging(witness=witness, write=self._write, clock=clock, control=control or Nobody())
+        self._judging = Judging(
+            witness=witness, write=self._write, clock=clock, control=control or Nobody(), guard=guard, promoted=promoted
+        )
         self._performer = Performer(
             plan, platform=platform, witness=witness, write=self._write, clock=clock, timeout=timeout, judging=self._judging
         )
+        self._guard = guard
         self._clock = clock
         self._timeout = timeout
         self._promoted = promoted
         self._leaving = False
+        self._ending: Ending | None = None
 
     def run(self, first: int = 0) -> Ended:
         """Carry the plan out from step `first` on; every way out ends with an `Ended` event."""
         index = first
         try:
             for index in range(first, len(self._plan.steps)):
+                self._guard()
                 rejection = self._step(index)
                 if rejection:
-                    return self._go_back(*_outcome(rejection))
+                    return self._go_back(_ending(rejection))
                 # a pause that came in the middle of a step begins at its end
                 rejection = self._judging.wait_while_paused(self._plan.steps[index + 1 : index + 2])
                 if rejection:
-                    return self._go_back(*_outcome(rejection))
+                    return self._go_back(_ending(rejection))
                 if self._promoted and self._judging.undone:
                     return self._undo()
         except LabError as error:
@@ -85,34 +96,37 @@ class Engine:
             return self._end(Outcome.PROMOTED, 0, self._promotion())
         return self._end(Outcome.COMPLETED, 0, self._judging.found or "all steps done")
 
-    def give_up(self, error: LabError) -> Ended:
-        """End the run because of `error`: back to stable before promotion, on to the end after it. What somebody else has is left alone."""
+    def give_up(self, error: LabError | Ending) -> Ended:
+        """End the run because of `error`: back to stable before promotion, on to the end after it. What somebody else has is left alone.
+
+        An `Ending` is that of a way back which was begun already.
+        """
+        if isinstance(error, Ending):
+            return self._go_back(error)
         if isinstance(error, TakenOver):
             return self._end(Outcome.ERROR, error.exit_code, str(error), THEIRS)
         interrupted = isinstance(error, Interrupted)
         if self._promoted:
             return self._complete(f"{error} after promotion, so the rest was completed" if interrupted else f"but then: {error}")
         if interrupted:
-            return self._go_back(Outcome.INTERRUPTED, error.exit_code, f"{error} before promotion")
-        return self._go_back(Outcome.ERROR, CouldNotRun.exit_code, str(error))
+            return self._go_back(Ending(outcome=Outcome.INTERRUPTED, exit_code=error.exit_code, reason=f"{error} before promotion"))
+        return self._go_back(Ending(outcome=Outcome.ERROR, exit_code=CouldNotRun.exit_code, reason=str(error)))
 
     def _undo(self) -> Ended:
         """Back although it was promoted: the same way back, as the old version is kept, or else is started again by it."""
         # what is interrupted from here on is to be brought back too, and no longer to be completed
         self._promoted = False
-        return self._go_back(Outcome.INTERRUPTED, Interrupted.exit_code, "a person asked to undo it after its promotion")
+        asked = "a person asked to undo it after its promotion"
+        return self._go_back(Ending(outcome=Outcome.INTERRUPTED, exit_code=Interrupted.exit_code, reason=asked))
 
-    def _go_back(self, outcome: Outcome, exit_code: int, reason: str) -> Ended:
+    def _go_back(self, ending: Ending) -> Ended:
+        self._ending = ending
         left = self._persist([(index, step, True) for index, step in enumerate(self._plan.way_back)])
         if left:
-            return self._end(Outcome.ERROR, 3, reason, left)
-        return self._end(
-            outcome,
-            exit_code,
-            f"{reason}; {'the experiment is over' if outcome is Outcome.COMPLETED else 'rolled back'}, stable has all the traffic"
-            if self._plan.way_back
-            else reason,
-        )
+            return self._end(Outcome.ERROR, 3, ending.reason, left)
+        over = "the experiment is over" if ending.outcome is Outcome.COMPLETED else "rolled back"
+        reason = f"{ending.reason}; {over}, stable has all the traffic" if self._plan.way_back else ending.reason
+        return self._end(ending.outcome, ending.exit_code, reason)
 
     def _complete(self, reason: str) -> Ended:
         after = next(index for index, step in enumerate(self._plan.steps) if isinstance(step, Promote)) + 1
@@ -157,9 +171,18 @@ class Engine:
             if not isinstance(error, LabError):
                 logging.exception("the second witness failed in a way that nobody foresaw")
             self._note(f"the second witness did not answer: {error}")
+        if not left:
+            self._hear_too_late()
         ended = Ended(at=self._clock.now(), outcome=outcome, exit_code=exit_code, reason=reason, left=left)
         self._write(ended)
         return ended
+
+    def _hear_too_late(self) -> None:
+        try:
+            self._judging.hear_too_late()
+        except Exception:
+            # whoever asked sees that the rollout has ended
+            logging.exception("whether words came too late is not known")
 
     def _promotion(self) -> str:
         """What was promoted, in words."""
@@ -169,7 +192,8 @@ class Engine:
     def _step(self, index: int, *, way_back: bool = False) -> Judgement | None:
         """Carry out one step; a judgement only if it forbids to go on."""
         step = (self._plan.way_back if way_back else self._plan.steps)[index]
-        self._write(StepStarted(at=self._clock.now(), index=index, title=title(step), way_back=way_back))
+        ending = self._ending if way_back else None
+        self._write(StepStarted(at=self._clock.now(), index=index, title=title(step), way_back=way_back, ending=ending))
         rejection = self._performer.perform(step, way_back=way_back)
         if rejection is None:
             self._write(StepEnded(at=self._clock.now(), index=index, way_back=way_back))
@@ -192,14 +216,15 @@ class Engine:
             logging.exception("not written down: %r", event)
 
 
-def _outcome(judgement: Judgement) -> tuple[Outcome, int, str]:
+def _ending(judgement: Judgement) -> Ending:
     """How a run ends whose analysis does not allow to go on."""
     match judgement.verdict:
         case Verdict.PASS:
-            return Outcome.COMPLETED, 0, judgement.reason
+            outcome, exit_code = Outcome.COMPLETED, 0
         case Verdict.FAIL:
-            return Outcome.ROLLED_BACK, 1, judgement.reason
+            outcome, exit_code = Outcome.ROLLED_BACK, 1
         case Verdict.ERROR:
-            return Outcome.ERROR, 3, judgement.reason
+            outcome, exit_code = Outcome.ERROR, 3
         case _:
-            return Outcome.INCONCLUSIVE, 3, judgement.reason
+            outcome, exit_code = Outcome.INCONCLUSIVE, 3
+    return Ending(outcome=outcome, exit_code=exit_code, reason=judgement.reason)

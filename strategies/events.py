@@ -3,6 +3,7 @@
 Every event has `at`, the UTC time with microseconds. They are written (fsync) before the next thing is done.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -28,12 +29,24 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     at: datetime
 
 
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run is to end, and why."""
+
+    outcome: Outcome
+    exit_code: int
+    reason: str
+
+
 class StepStarted(Event, frozen=True, kw_only=True):
-    """The step `index` of the plan (of its way back, if `way_back`) is about to begin."""
+    """The step `index` of the plan (of its way back, if `way_back`) is about to begin.
+
+    `ending` is how the run ends once the way back is done, so that whoever goes on with it after a crash reaches the same end.
+    """
 
     index: int
     title: str
     way_back: bool = False
+    ending: Ending | None = None
 
 
 class StepEnded(Event, frozen=True, kw_only=True):
@@ -77,10 +90,14 @@ class Looked(Event, frozen=True, kw_only=True):
 
 
 class Witnessed(Event, frozen=True, kw_only=True):
-    """What Prometheus counted during an analysis, failed requests of all by slot, beside the users' own counts."""
+    """What Prometheus counted during an analysis, failed requests of all by slot, beside the users' own counts.
+
+    `copies` are those of users' requests, which no user knows, by the slot that got them.
+    """
 
     prometheus: dict[str, Count]
     users: dict[str, Count]
+    copies: dict[str, Count] = {}
 
 
 class Metered(Event, frozen=True, kw_only=True):
@@ -109,3 +126,9 @@ class Ended(Event, frozen=True, kw_only=True):
 
 
 AnyEvent = StepStarted | StepEnded | PhaseStarted | ObjectiveSet | Settled | Looked | Witnessed | Metered | Noted | Ended
+
+
+def ending_of(events: Iterable[AnyEvent]) -> Ending | None:
+    """How a run with these events, which is on its way back, is to end; None if they do not say."""
+    endings = [event.ending for event in events if isinstance(event, StepStarted) and event.way_back]
+    return endings[-1] if endings else None

@@ -48,7 +48,10 @@ def rolling(options: InPlaceOptions) -> Plan:
         UsageError: no replicas, a negative time, or a surge and an unavailability that allow no step.
     """
     if min(options.max_surge, options.max_unavailable) < 0 or options.max_surge == options.max_unavailable == 0:
-        raise UsageError("--max-surge and --max-unavailable are not negative, and one of them is at least 1")
+        raise UsageError(
+            f"--max-surge comes to {options.max_surge} and --max-unavailable, of which a percentage is rounded down, to "
+            f"{options.max_unavailable}; neither may be negative, and one must be at least 1"
+        )
     return _in_place(options, Replacement.ROLLING)
 
 

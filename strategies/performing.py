@@ -101,7 +101,7 @@ class Performer:
     def _baseline(self, seconds: float) -> None:
         self._phase("baseline", self._traffic())
         since = self._clock.now()
-        self._clock.sleep(seconds)
+        self._judging.watch_stable(seconds)
         objective = self._witness.baseline(since, self._clock.now())
         if objective:
             self._write(objective)

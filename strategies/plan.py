@@ -77,6 +77,11 @@ class Subject(StrEnum):
     SHADOW = "shadow"
     """Copies of users' requests, whose answers nobody gets, against stable's answers to the same requests."""
 
+    @property
+    def is_the_result(self) -> bool:
+        """Whether the verdict is what the rollout is made for, so that no person's word takes its place."""
+        return self in {Subject.EXPERIMENT, Subject.SHADOW}
+
 
 class Analyse(msgspec.Struct, frozen=True, tag=True):
     """Compare the candidate with stable for `seconds`; only PASS goes on, FAIL ends it at once.

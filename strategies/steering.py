@@ -15,7 +15,7 @@ class Command(StrEnum):
     RESUME = "resume"
     """Go on as planned."""
     PROMOTE = "promote"
-    """Go on now: the rest of this analysis, hold, gate or pause is not waited for."""
+    """Go on now: the rest of this baseline, analysis, hold, gate or pause is not waited for."""
     PROMOTE_FULL = "promote --full"
     """The same for this and for all that come after it."""
     UNDO = "undo"
@@ -72,25 +72,31 @@ class Nobody:
 
 
 class Steering:
-    """What the words so far amount to; `note` is told of each.
+    """What the words so far amount to; `note` is told of each, and of those that have no effect.
 
     Attributes:
         paused: time stands still for the plan.
+        promoted: there is something to undo.
         undone: everybody is to have the old version again.
     """
 
-    def __init__(self, control: Control, note: Callable[[str], None]) -> None:
+    def __init__(self, control: Control, note: Callable[[str], None], *, promoted: bool) -> None:
         self._control = control
         self._note = note
         self._skip = False
         self._full = False
         self.paused = False
+        self.promoted = promoted
         self.undone = False
 
-    def hear(self) -> None:
-        """Take in what was asked since the last time."""
+    def hear(self, *, waiting: bool = True) -> None:
+        """Take in what was asked since the last time; `waiting` tells whether the rollout waits for something now."""
         for command in self._control.take():
             self._note(f"{ASKED}{command}")
+            if vain := self._in_vain(command, waiting=waiting):
+                # a person who was told that the word was taken would else wait for what never comes
+                self._note(f"{vain}, so the word {command} is dropped")
+                continue
             match command:
                 case Command.PAUSE:
                     self.paused = True
@@ -102,6 +108,23 @@ class Steering:
                     self.paused, self._full = False, True
                 case Command.UNDO:
                     self.paused, self.undone = False, True
+
+    def hear_too_late(self) -> None:
+        """Tell of what was asked once nothing could be steered any more."""
+        for command in self._control.take():
+            self._note(f"{ASKED}{command} when the rollout was ending already, so the word is dropped")
+
+    def _in_vain(self, command: Command, *, waiting: bool) -> str:
+        """Why a word has no effect; empty if it has one."""
+        match command:
+            case Command.PROMOTE if not waiting and not self.paused:
+                return "nothing waits in this step"
+            case Command.RESUME if not self.paused:
+                return "nothing is paused"
+            case Command.UNDO if not self.promoted:
+                return "nothing is promoted yet"
+            case _:
+                return ""
 
     def begin(self) -> None:
         """Something to wait for begins: a word that nothing waited for is not kept for it."""

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
-from typing import NamedTuple
 
 from strategies.errors import CouldNotRun, Interrupted, StoreRefused, TakenOver, ToolFailed, WitnessLost
 from strategies.events import AnyEvent, ObjectiveSet, Witnessed
@@ -103,9 +102,11 @@ class Fault:
         return self._until is not None and now < self._until
 
 
-class _Replica(NamedTuple):
+@dataclass(eq=False)
+class _Replica:
     version: str
     ready_at: float
+    draining: bool = False
 
 
 @dataclass
@@ -141,7 +142,7 @@ class FakePlatform:
         self._calls: dict[str, int] = {}
         self._traffic: Traffic | None = Traffic(stable=stable)
         self._places = {slot: _Place() for slot in Slot}
-        self._places[stable] = _Place([_Replica("v1", 0.0)] * replicas)
+        self._places[stable] = _Place([_Replica("v1", 0.0) for _ in range(replicas)])
 
     def deploy(self, slot: Slot, release: Release) -> None:
         with self._calling("deploy", slot, release):
@@ -154,21 +155,22 @@ class FakePlatform:
             self._start(slot, release.version, release.replicas - len(place.replicas))
 
     def replace(self, step: Replace, meanwhile: Callable[[], None] = lambda: None) -> None:
+        # replica by replica, as a Deployment does it: those that are not ready first, then as many as may be missing
         slot, release = step.slot, step.release
         with self._calling("replace", slot, release, step.how):
             replicas = self._places[slot].replicas
-            # a replica that never gets ready is exchanged too, as one that was killed
-            old = [replica for replica in replicas if replica.version != release.version or replica.ready_at == inf]
-            missing = release.replicas - (len(replicas) - len(old))
-            while old and step.how is Replacement.RECREATE:
-                replicas.remove(old.pop())
-            for _ in range(missing):
-                self._start(slot, release.version, 1)
-                meanwhile()
-                if old:
-                    replicas.remove(old.pop())
-            for replica in old:
-                replicas.remove(replica)
+            if step.how is Replacement.RECREATE:
+                self._drain(slot, self._old(slot, release))
+                self._start(slot, release.version, release.replicas - len(replicas), meanwhile)
+                return
+            while (old := self._old(slot, release)) or len(replicas) < release.replicas:
+                ready = [replica for replica in old if self._serves(replica)]
+                spare = max(0, self._ready(slot) - (release.replicas - step.max_unavailable))
+                self._drain(slot, [replica for replica in old if replica not in ready] + ready[:spare])
+                new = len(replicas) - len(self._old(slot, release))
+                more = min(release.replicas - new, release.replicas + step.max_surge - len(replicas))
+                self._start(slot, release.version, more, meanwhile)
+            self._start(slot, release.version, 0, meanwhile)
 
     def route(self, traffic: Traffic) -> None:
         # whoever gets more than before must be able to carry it
@@ -201,7 +203,8 @@ class FakePlatform:
     def break_down(self, slot: Slot) -> None:
         """All replicas of `slot` die."""
         place = self._places[slot]
-        place.replicas = [replica._replace(ready_at=inf) for replica in place.replicas]
+        for replica in place.replicas:
+            replica.ready_at = inf
 
     def _slot(self, slot: Slot) -> SlotState:
         place = self._places[slot]
@@ -213,14 +216,46 @@ class FakePlatform:
         return self._traffic.percent(slot) if self._traffic else 0
 
     def _ready(self, slot: Slot) -> int:
-        return sum(replica.ready_at <= self._clock.monotonic() for replica in self._places[slot].replicas)
+        return sum(map(self._serves, self._places[slot].replicas))
 
-    def _start(self, slot: Slot, version: str, count: int) -> None:
-        replicas = self._places[slot].replicas
-        replicas += [_Replica(version, self._clock.monotonic() + self.start_seconds)] * count
-        ready_at = max(replica.ready_at for replica in replicas if replica.version == version)
+    def _serves(self, replica: _Replica) -> bool:
+        return replica.ready_at <= self._clock.monotonic() and not replica.draining
+
+    def _old(self, slot: Slot, release: Release) -> list[_Replica]:
+        """What an exchange takes away; a replica that never gets ready too, as one that was killed."""
+        return [
+            replica
+            for replica in self._places[slot].replicas
+            if replica.version != release.version or replica.ready_at == inf or replica.draining
+        ]
+
+    def _drain(self, slot: Slot, gone: list[_Replica]) -> None:
+        """Give replicas nothing any more, and end them once they have answered."""
+        if not gone:
+            return
+        for replica in gone:
+            replica.draining = True
+        empty = self._clock.monotonic() + self.drain_seconds
         wait_until(
-            lambda: self._clock.monotonic() >= ready_at,
+            lambda: self._clock.monotonic() >= empty,
+            timeout=self._timeout,
+            clock=self._clock,
+            reason=lambda: f"{len(gone)} replicas in {slot} still have requests in flight",
+        )
+        for replica in gone:
+            self._places[slot].replicas.remove(replica)
+
+    def _start(self, slot: Slot, version: str, count: int, meanwhile: Callable[[], None] = lambda: None) -> None:
+        replicas = self._places[slot].replicas
+        replicas += [_Replica(version, self._clock.monotonic() + self.start_seconds) for _ in range(count)]
+        ready_at = max(replica.ready_at for replica in replicas if replica.version == version)
+
+        def ready() -> bool:
+            meanwhile()
+            return self._clock.monotonic() >= ready_at
+
+        wait_until(
+            ready,
             timeout=self._timeout,
             clock=self._clock,
             reason=lambda: f"{self._ready(slot)} of {len(replicas)} replicas in {slot} are ready",

@@ -17,9 +17,10 @@ class Configuration(BaseSettings):
 
     Attributes:
         artifact: the folder of code and model that the embedded page predicts with.
-        show: all pages, or the embedded one alone.
+        show: all pages, or one of the four alone.
         store: the model store whose versions can be set side by side: a folder, or the URL of a published one.
         config: the file that chooses the model published as data.
+        fetched: the folder into which somebody has fetched that model before the start; None if the pages fetch it themselves.
         api: the URL of the service.
         api_key: what the service asks for; empty if it asks for none.
         database: the URL of the predictions' database.
@@ -28,9 +29,10 @@ class Configuration(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     artifact: Path
-    show: Literal["all", "embedded"] = "all"
+    show: Literal["all", "embedded", "data", "service", "database"] = "all"
     store: str = "models"
     config: Path = Path("model.toml")
+    fetched: Path | None = None
     api: str = "http://127.0.0.1:8000"
     api_key: SecretStr = SecretStr("")
     database: str = "sqlite:///predictions.db"

@@ -1,15 +1,14 @@
-"""What a page's user waits for, without the browser: `python -m app.pages.measuring STRATEGY --for SECONDS [--also PID] [--pages URL]`.
+"""What a page's code waits for, without the page: `python -m app.pages.measuring STRATEGY --for SECONDS [--also PID]`.
 
-Asks the way the page asks, one case after the other, then clicks the page itself if it is served, and prints one JSON document.
-With `--asked` it asks once for each line on stdin, and prints a line for each. Exit codes: 0; 3 there was no answer, and the sentence
-on stderr is the one that the page shows.
+Asks the way the page asks, one case after the other, and prints one JSON document. Exit codes: 0; 3 there was no answer, and the
+sentence on stderr is the one that the page shows.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import psutil
@@ -27,8 +26,7 @@ from app.predictions.database import open_database
 from app.publishing import HOLDOUT_FILE
 from app.store import load
 
-BUTTONS = {"embedded": "Predict", "data": "Predict", "service": "Predict", "database": "Look it up"}
-STRATEGIES = tuple(BUTTONS)
+STRATEGIES = ("embedded", "data", "service", "database")
 Ask = Callable[[int, HoldoutCase], str]
 """From a case and its row to the version that answered."""
 
@@ -90,58 +88,19 @@ def measure(strategy: str, seconds: float, also: Sequence[int]) -> dict[str, flo
     }
 
 
-def clicked(strategy: str, url: str, seconds: float) -> dict[str, float]:
-    """Click a page for some seconds, at least once.
-
-    Raises:
-        AppError: the page is not served, or has not answered.
-    """
-    from app.pages.visiting import visit  # noqa: PLC0415  Streamlit, which the memory of those who only ask is not to count
-
-    latencies = [took for took, _version in visit(url, strategy, BUTTONS[strategy], seconds)]
-    p50, p99 = np.percentile(latencies, [50, 99])
-    return {"page_p50_seconds": float(p50), "page_p99_seconds": float(p99)}
-
-
-def asked(strategy: str, lines: Iterable[str]) -> None:
-    """Ask once for each line; whoever asks has started once, as a page has, and goes on after a failure.
-
-    Raises:
-        AppError: it cannot start.
-    """
-    configuration = Configuration.from_environment()
-    ask = asking(strategy, configuration)
-    case = next(iter(holdout(configuration.artifact / MODELS).values()))
-    print(json.dumps({"started": True}), flush=True)  # noqa: T201  the answer
-    for _line in lines:
-        try:
-            answer = {"version": ask(0, case)}
-        except AppError as exc:
-            answer = {"failed": str(exc)}
-        print(json.dumps(answer), flush=True)  # noqa: T201  as above
-
-
 def _cpu(processes: Sequence[psutil.Process]) -> float:
     return float(sum(sum(process.cpu_times()[:2]) for process in processes))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and print the figures."""
-    parser = argparse.ArgumentParser(prog="python -m app.pages.measuring", description="What a page's user waits for.")
+    parser = argparse.ArgumentParser(prog="python -m app.pages.measuring", description="What a page's code waits for.")
     parser.add_argument("strategy", choices=STRATEGIES)
     parser.add_argument("--for", dest="seconds", type=float, default=3.0, help="how long to ask (default %(default)s)")
     parser.add_argument("--also", type=int, action="append", default=[], metavar="PID", help="a process that counts as well")
-    parser.add_argument("--pages", metavar="URL", help="where the pages are served: click them as well")
-    parser.add_argument("--asked", action="store_true", help="ask once for each line on stdin")
     options = parser.parse_args(arguments)
     try:
-        if options.asked:
-            asked(options.strategy, sys.stdin)
-            return 0
-        figures = measure(options.strategy, options.seconds, options.also)
-        if options.pages:
-            figures |= clicked(options.strategy, options.pages, options.seconds)
-        print(json.dumps(figures))  # noqa: T201  the answer
+        print(json.dumps(measure(options.strategy, options.seconds, options.also)))  # noqa: T201  the answer
     except AppError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code

@@ -6,13 +6,16 @@ from pathlib import Path
 import streamlit as st
 
 from app.artifact import MODELS, Artifact, read
-from app.card import ModelCard
 from app.choice import Choice, read_choice
 from app.loading import load_from
 from app.model import Model
 from app.pages.configuration import Configuration
 from app.store import load, read_card, versions
+from app.stores.listing import Listing, listed
 from app.stores.published import PublishedStore
+
+SECONDS_FRESH = 30.0
+"""How long a list of published versions is shown again; what it tells of a version never changes."""
 
 
 def artifact_models() -> Path:
@@ -20,16 +23,26 @@ def artifact_models() -> Path:
     return Configuration.from_environment().artifact / MODELS
 
 
-def stored(store: str) -> dict[str, ModelCard]:
-    """What is told of each version of a model store, a folder or a URL, by its name; nothing if there is no such folder.
+def stored(store: str) -> Listing:
+    """The versions of a model store, a folder or a URL; nothing if there is no such folder.
 
     Raises:
         StoreRefused: it cannot be reached.
     """
-    if "://" not in store:
-        return {version: read_card(Path(store), version) for version in versions(Path(store))}
-    published = PublishedStore(store)
-    return {version: published.card(version) for version in published.versions()}
+    if "://" in store:
+        return published_versions(store)
+    folder = Path(store)
+    return listed(versions(folder), lambda version: read_card(folder, version))
+
+
+@st.cache_data(ttl=SECONDS_FRESH, show_spinner="Reading what the store has")
+def published_versions(store: str) -> Listing:
+    """What is published behind a URL. Not asked anew at every click: it may be a request for each of very many versions.
+
+    Raises:
+        StoreRefused: it cannot be reached; that is not remembered.
+    """
+    return PublishedStore(store).listing()
 
 
 @st.cache_resource(show_spinner="Checking the artifact")
@@ -47,7 +60,7 @@ def contained(folder: Path, name: str) -> Model:  # noqa: ARG001  another name i
     """The model in an artifact, loaded and checked when it is first asked for.
 
     Raises:
-        StoreRefused: it is missing, or cannot be loaded.
+        UnknownVersion, StoreRefused: it is missing, or cannot be loaded.
     """
     return load(folder / MODELS, read(folder).model)
 
@@ -72,5 +85,5 @@ def published(config: Path) -> tuple[Choice, Model]:
         BadConfiguration: the file chooses no model.
         UnknownVersion, StoreRefused: the store does not have it, or has another one of that name.
     """
-    choice = read_choice(config)
-    return choice, load_from(choice.store, choice.version, choice.sha256)
+    choice, fetched = read_choice(config), Configuration.from_environment().fetched
+    return choice, load_from(choice.store if fetched is None else str(fetched), choice.version, choice.sha256)

@@ -9,6 +9,9 @@ from app.errors import AppError
 from app.pages.asking import Answer
 from app.pages.form import Question
 
+CHANGED = "the case is changed in"
+"""How an answer to something that no case is begins to say so."""
+
 
 def heading(title: str, strategy: str) -> None:
     """A page's title and what its strategy is."""
@@ -27,8 +30,12 @@ def sentences() -> Iterator[None]:
 
 def problem(exc: AppError) -> None:
     """An error, as a sentence."""
-    words = str(exc)
-    st.error(f"{words[:1].upper()}{words[1:]}." if not words.endswith(".") else words, icon=":material/error:")
+    st.error(sentence(str(exc)), icon=":material/error:")
+
+
+def sentence(words: str) -> str:
+    """What an error says, from its capital letter to its full stop."""
+    return f"{words[:1].upper()}{words[1:]}." if not words.endswith(".") else words
 
 
 def answered(question: Question, answer: Answer) -> None:
@@ -41,9 +48,7 @@ def answered(question: Question, answer: Answer) -> None:
 
 def _verdict(question: Question, answer: Answer) -> None:
     if question.changed:
-        st.info(
-            f"**{answer.prediction}**: the case is changed in {', '.join(map(_plain, question.changed))}, so its truth no longer tells."
-        )
+        st.info(f"**{answer.prediction}**: {CHANGED} {', '.join(map(_plain, question.changed))}, so its truth no longer tells.")
     elif answer.prediction == question.case.truth:
         st.success(f"**{answer.prediction}**, and that is right.", icon=":material/check:")
     else:

@@ -8,7 +8,7 @@ from app.pages.asking import InProcess
 from app.pages.configuration import Configuration
 from app.pages.form import Question, question
 from app.pages.models import stored, trained
-from app.pages.showing import answered, heading, sentences
+from app.pages.showing import answered, heading, sentence, sentences
 
 
 def page() -> None:
@@ -16,7 +16,10 @@ def page() -> None:
     heading("Side by side", "Two versions answer the same case. What differs between them is what a rollout would change for this user.")
     with sentences():
         store = Configuration.from_environment().store
-        cards = stored(store)
+        found = stored(store)
+        for refusal in found.refused.values():
+            st.warning(sentence(refusal), icon=":material/error:")
+        cards = found.cards
         if not (names := list(cards)):
             raise StoreRefused("there is no trained version to compare: `labctl model train` makes some")
         with st.container(horizontal=True):

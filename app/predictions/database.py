@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 
@@ -19,13 +17,12 @@ ANSWER_SECONDS = 10
 """How long PostgreSQL may take for what a reader asks."""
 LOCK_SECONDS = 60
 """How long a writer waits for another one."""
-MIGRATION_LOCK = 7406312
-"""PostgreSQL's advisory lock that lets one process migrate at a time; any number that nobody else uses."""
 WRITES = "lab_writes"
 """The execution option that tells who writes from who reads."""
 FILE = "lab_file"
 """Of a connection's record: which file it has opened."""
 AGAIN = "and repeat the batch: it goes on where it was"
+FILLED = "and that `labctl predict batch` has filled it"
 
 
 def open_database(url: str, *, writes: bool) -> Engine:
@@ -124,7 +121,7 @@ def asking(engine: Engine) -> Iterator[Connection]:
         original = getattr(exc, "orig", None) or exc
         said = next(iter(str(original).strip().splitlines()), type(original).__name__)
         # who writes is `labctl predict batch` itself
-        do = AGAIN if engine.get_execution_options().get(WRITES) else "and that `labctl predict batch` has filled it"
+        do = AGAIN if engine.get_execution_options().get(WRITES) else FILLED
         raise DatabaseFailed(f"the database {_shown(engine.url)} failed ({said}): check that it is up, {do}") from exc
 
 
@@ -135,18 +132,3 @@ def _shown(url: URL) -> str:
     # without our driver's name, and of what follows the ? no more than these: a password may be told there as well
     named = {name: value for name, value in url.query.items() if name in {"host", "port", "user"}}
     return unquote(url.set(drivername=url.get_backend_name(), query=named).render_as_string(hide_password=True))
-
-
-def migrate(engine: Engine) -> None:
-    """Bring the tables to this program's version; several may try at once.
-
-    Raises:
-        DatabaseFailed: the database cannot be reached or changed.
-    """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    with asking(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")

@@ -60,7 +60,8 @@ def _csv(path: Path, features: Sequence[str], rows: int) -> Iterator[Chunk]:
         size = max(path.stat().st_size, 1)
         # what is no UTF-8 is no number either, and refused with its row
         with path.open("rb") as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="") as file:
-            lines = csv.reader(file)
+            # a blank line, such as an editor leaves at the end, is no row
+            lines = (cells for cells in csv.reader(file) if len(cells) > 1 or "".join(cells).strip())
             columns = _columns(path, next(lines, []), features)
             first = 0
             while cells := list(islice(lines, rows)):

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, AwareDatetime
-from sqlalchemy import Engine
 
 from app.errors import DatabaseFailed
 from app.payloads import PredictionPage, Problem
-from app.predictions.reading import page
+from app.predictions.shown import Shown
 
 LONGEST_PAGE = 1000
 LARGEST_CURSOR = 2**63 - 1
@@ -27,7 +26,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 PROBLEMS: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "The database cannot be asked"}}
 
 
-def predictions_router(engine: Engine) -> APIRouter:
+def predictions_router(shown: Shown) -> APIRouter:
     """The route over one database."""
     router = APIRouter()
 
@@ -42,7 +41,7 @@ def predictions_router(engine: Engine) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = 100,
         cursor: Annotated[int | None, Query(ge=1, le=LARGEST_CURSOR, description="next_cursor of the page before")] = None,
     ) -> PredictionPage:
-        return page(engine, limit=limit, cursor=cursor, version=version, prediction=prediction, since=since, until=until)
+        return shown.page(limit=limit, cursor=cursor, version=version, prediction=prediction, since=since, until=until)
 
     return router
 

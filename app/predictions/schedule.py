@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import TextIO
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 from app.errors import BadSchedule
 
@@ -20,19 +20,33 @@ class Schedule:
         """Read the expression.
 
         Raises:
-            BadSchedule: it is none.
+            BadSchedule: it is none, or of a time that never comes.
         """
         if not croniter.is_valid(expression):
             raise BadSchedule(f"{expression!r} is no cron expression: write minute, hour, day, month and weekday, such as '0 * * * *'")
         self._expression = expression
+        self.next(datetime.now(UTC))
 
     def next(self, now: datetime) -> datetime:
-        """The first time after `now`."""
-        moment: datetime = croniter(self._expression, now).get_next(datetime)
+        """The first time after `now`.
+
+        Raises:
+            BadSchedule: there is none.
+        """
+        try:
+            moment: datetime = croniter(self._expression, now).get_next(datetime)
+        except CroniterBadDateError as exc:
+            raise BadSchedule(
+                f"{self._expression!r} is a time that never comes: give a day that its month has, and no year gone by"
+            ) from exc
         return moment
 
     def wait(self, stop: threading.Event, said: TextIO) -> bool:
-        """Tell the next time and wait for it; False if told to stop."""
+        """Tell the next time and wait for it; False if told to stop.
+
+        Raises:
+            BadSchedule: there is no next time any more.
+        """
         if stop.is_set():
             return False
         moment = self.next(datetime.now(UTC))

@@ -1,6 +1,7 @@
 """`python -m app.stores publish|list|use`: models as data.
 
-Exit codes: 0; 2 there is no such version; 3 the store cannot be reached, or has another model of that name.
+Exit codes: 0; 2 there is no such version; 3 the store cannot be reached, has another model of that name, or has a damaged card among
+those that are listed: it is told, and so are all the others.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from app.card import ModelCard
 from app.choice import Choice, read_choice, write_choice
-from app.errors import AppError
+from app.errors import AppError, CardRefused
 from app.store import read_card, read_model
 from app.stores.published import PublishedStore
 
@@ -23,11 +24,11 @@ def publish(folder: Path, url: str, version: str) -> str:
     return f"{version}: {'published' if new else 'was published already'} at {url}, {len(content)} bytes, sha256 {card.sha256}"
 
 
-def listing(url: str) -> str:
-    """A line per version: its name, digest and accuracy, and what it is."""
-    store = PublishedStore(url)
-    cards = [store.card(version) for version in store.versions()]
-    return "\n".join(map(_line, cards)) or f"nothing is published at {url}"
+def listing(url: str) -> tuple[str, str]:
+    """A line per version: its name, digest and accuracy, and what it is. Then a line per version whose card is damaged: why."""
+    found = PublishedStore(url).listing()
+    refused = "\n".join(found.refused.values())
+    return "\n".join(map(_line, found.cards.values())) or ("" if refused else f"nothing is published at {url}"), refused
 
 
 def _line(card: ModelCard) -> str:
@@ -51,6 +52,7 @@ def use(config: Path, url: str | None, version: str, folder: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is asked for and print one sentence, or the list."""
+    refused = ""
     parser = argparse.ArgumentParser(prog="python -m app.stores", description="Models published as data.")
     commands = parser.add_subparsers(dest="command", required=True)
     publishing = commands.add_parser("publish", help="put a trained version into a store")
@@ -70,13 +72,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "publish":
                 said = publish(options.folder, options.store, options.version)
             case "list":
-                said = listing(options.store)
+                said, refused = listing(options.store)
             case _:
                 said = use(options.config, options.store, options.version, options.folder)
     except AppError as exc:
         sys.stderr.write(f"{exc}\n")
         return exc.exit_code
-    print(said)  # noqa: T201  the answer
+    if said:
+        print(said, flush=True)  # noqa: T201  the answer
+    if refused:
+        sys.stderr.write(f"{refused}\n")
+        return CardRefused.exit_code
     return 0
 
 

@@ -10,6 +10,7 @@ A folder that training wrote is read as well; there the payload is called `model
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 from app.card import ModelCard
 from app.errors import StoreRefused, UnknownVersion
 from app.store import CARD_FILE, MODEL_FILE, VERSION, check_name, parse_card
+from app.stores.listing import Listing, listed
 from app.stores.opening import open_store, reaching
 
 LONGEST_CARD = 1 << 20
@@ -36,25 +38,35 @@ class PublishedStore:
         self._files, self._root = open_store(url)
 
     def versions(self) -> list[str]:
-        """What is published, by name.
+        """What is published, by name, a version whose card is damaged as well.
+
+        Raises:
+            StoreRefused: the store does not exist or cannot be reached.
+        """
+        found = self.listing()
+        return sorted([*found.cards, *found.refused])
+
+    def listing(self) -> Listing:
+        """What is told of each version, by one request for the names and one for each of them.
 
         Raises:
             StoreRefused: the store does not exist or cannot be reached.
         """
         with reaching(self.url):
             try:
-                entries = self._files.ls(self._root, detail=False, refresh=True)
+                entries = self._files.ls(self._root, detail=True, refresh=True)
             except FileNotFoundError as exc:
                 raise StoreRefused(f"there is no store at {self.url}: `labctl model publish` makes it, in a bucket that exists") from exc
-            names = (str(entry).rstrip("/").rpartition("/")[2] for entry in entries)
-            return sorted(name for name in names if VERSION.fullmatch(name) and self._files.exists(self._place(name, CARD_FILE)))
+        names = (str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory")
+        return listed(filter(VERSION.fullmatch, names), self.card)
 
     def card(self, version: str) -> ModelCard:
         """What is told about a version.
 
         Raises:
             UnknownVersion: it is not published here; a half-uploaded one is not.
-            StoreRefused: the store cannot be reached, or the card cannot be read.
+            StoreRefused: the store cannot be reached.
+            CardRefused: the card is damaged.
         """
         check_name(version)
         place = self._place(version, CARD_FILE)
@@ -90,7 +102,7 @@ class PublishedStore:
         raise StoreRefused(f"{self.url}: {card.version} has a card and no payload: publish it again from where it was trained")
 
     def publish(self, card: ModelCard, model: bytes) -> bool:
-        """Put a version into the store; False if it was there already.
+        """Put a version into the store, or its payload alone if that was missing or damaged; False if all of it was there already.
 
         Raises:
             StoreRefused: it is there with another payload, or the store cannot be written.
@@ -98,9 +110,9 @@ class PublishedStore:
         check_name(card.version)
         with reaching(self.url):
             known = self._is_known(card)
-            self._put_payload(self._place(card.version, f"{card.sha256}.joblib"), model)
+            written = self._put_payload(self._place(card.version, f"{card.sha256}.joblib"), model)
             if known:
-                return False
+                return written
             try:
                 self._create(self._place(card.version, CARD_FILE), card.model_dump_json(indent=2).encode() + b"\n")
             except FileExistsError:
@@ -120,21 +132,21 @@ class PublishedStore:
             )
         return True
 
-    def _put_payload(self, place: str, model: bytes) -> None:
-        # its name is its digest, so one of the same length is the same: both kinds of store write whole files or none
-        if self._files.exists(place) and self._files.info(place)["size"] == len(model):
-            return
+    def _put_payload(self, place: str, model: bytes) -> bool:
+        with suppress(FileNotFoundError):
+            # to the last byte: a disk may have damaged one, and publishing again is how that is mended
+            if self._files.cat_file(place) == model:
+                return False
         if isinstance(self._files, LocalFileSystem):
-            Path(place).unlink(missing_ok=True)
-            with suppress(FileExistsError):
-                _write_local(place, model)
+            _write_local(place, model, os.replace)
         else:
             self._files.pipe_file(place, model)
+        return True
 
     def _create(self, place: str, content: bytes) -> None:
         """Write a file that must not exist yet: a put with `If-None-Match: *` on S3, a hard link in a folder."""
         if isinstance(self._files, LocalFileSystem):
-            _write_local(place, content)
+            _write_local(place, content, os.link)
         else:
             self._files.pipe_file(place, content, mode="create")
 
@@ -142,15 +154,18 @@ class PublishedStore:
         return f"{self._root}/{version}/{name}"
 
 
-def _write_local(place: str, content: bytes) -> None:
+def _write_local(place: str, content: bytes, put: Callable[[Path, Path], None]) -> None:
+    """Write a file beside its place, whole and to the disk, and `put` it there."""
     path = Path(place)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-        Path(file.name).chmod(0o644)
-        os.link(file.name, path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
+        beside = Path(scratch, path.name)
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(0o644)
+        put(beside, path)
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

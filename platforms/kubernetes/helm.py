@@ -2,6 +2,10 @@
 
 What a candidate's release has beside its version comes from the release that serves: the same image, store and settings, so
 that what is compared is the version and nothing else.
+
+Helm asks more than once before it writes, and each question takes as long as the API server does. So the lease is asked for
+right before each write and not when a verb begins: a labctl that was stopped between the two, and is woken after somebody has
+taken its rollout over, writes nothing.
 """
 
 import json
@@ -11,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from platforms.kubernetes.held import Held
 from platforms.kubernetes.routes import release_name
 from strategies.errors import ToolFailed
 from strategies.plan import Release
@@ -40,16 +45,25 @@ class Outdated(NamedTuple):
 class Helm:
     """Releases in `namespace` of the kubeconfig's `context`. `digest` tells a version's sha256; `extra` are values of one's own.
 
-    Every method raises ToolFailed, with what helm said, if helm fails.
+    `held` is the lease under which they are written. Every method raises ToolFailed, with what helm said, if helm fails; those that
+    write raise LockHeld if the lease is not ours any more.
     """
 
     def __init__(
-        self, context: str, namespace: str, *, digest: Callable[[str], str], extra: Mapping[str, Any], kubeconfig: Path | None = None
+        self,
+        context: str,
+        namespace: str,
+        *,
+        digest: Callable[[str], str],
+        extra: Mapping[str, Any],
+        held: Held | None,
+        kubeconfig: Path | None = None,
     ) -> None:
         self._where = ["--namespace", namespace, *(["--kube-context", context] if context else [])]
         self._where += ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
         self._digest = digest
         self._extra = extra
+        self._held = held
 
     def install(self, slot: Slot, release: Release, strategy: Json | None = None) -> None:
         """Have the release of `slot` say what is to run there, exchanged by the Deployment's `strategy`; the cluster makes it true."""
@@ -63,7 +77,7 @@ class Helm:
             "replicas": release.replicas,
             "strategy": strategy or ROLLING,
         }
-        self._helm("upgrade", release_name(slot), str(CHART), "--install", "--values", "-", given=json.dumps(values))
+        self._write("upgrade", release_name(slot), str(CHART), "--install", "--values", "-", given=json.dumps(values))
 
     def outdated(self, slot: Slot) -> Outdated | None:
         """Whether the release of `slot` has another image than a new one would get; None if it has the same, or is none."""
@@ -79,7 +93,7 @@ class Helm:
 
     def uninstall(self, slot: Slot) -> None:
         """Remove the release of `slot`, if there is one; what it made is removed in the background."""
-        self._helm("uninstall", release_name(slot), "--ignore-not-found")
+        self._write("uninstall", release_name(slot), "--ignore-not-found")
 
     def values(self, slot: Slot) -> Json | None:
         """The values that the release of `slot` was given; None if there is no release."""
@@ -95,7 +109,12 @@ class Helm:
         if int(found.get("version", 1)) == 1:
             self.uninstall(slot)
         else:
-            self._helm("rollback", release_name(slot))
+            self._write("rollback", release_name(slot))
+
+    def _write(self, *arguments: str, given: str = "") -> None:
+        if self._held:
+            self._held.check()
+        self._helm(*arguments, given=given)
 
     def _asked(self, *arguments: str) -> Json | None:
         try:

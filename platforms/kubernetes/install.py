@@ -13,7 +13,7 @@ from platforms.kubernetes.client import FIELD_MANAGER, ApiRefused, Cluster
 from platforms.kubernetes.doctor import require_tools
 from platforms.kubernetes.settings import PROJECT, KubernetesSettings
 from platforms.kubernetes.tools import Tools, require_project
-from strategies.errors import CouldNotRun, ToolFailed
+from strategies.errors import CouldNotRun, ToolFailed, UsageError
 
 PATIENCE = 45.0
 """Seconds that a question to the cluster is repeated."""
@@ -28,7 +28,7 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         settings: with the ports on which the cluster is really reached.
-        values: what the slots' releases are to be given: image, store and prediction log.
+        values: what the slots' releases are to be given: image, store, prediction log and predictions.
     """
 
     settings: KubernetesSettings
@@ -39,6 +39,7 @@ def install(tools: Tools, settings: KubernetesSettings, *, store: Path) -> Insta
     """Have everything that a lab needs; `store` is this machine's model store.
 
     Raises:
+        UsageError: a setting is missing without which a cluster that is not ours cannot be used.
         CouldNotRun: a tool or a file is missing, or the cluster lacks what it must bring.
         ToolFailed: a tool failed.
     """
@@ -63,7 +64,7 @@ def _on_kind(tools: Tools, settings: KubernetesSettings, store: Path) -> Install
 def _on_a_cluster(tools: Tools, settings: KubernetesSettings, store: Path) -> Installed:
     needed = {"LAB_IMAGE": settings.image, "LAB_GATEWAY_URL": settings.gateway_url, "LAB_PROMETHEUS_URL": settings.prometheus_url}
     if missing := [variable for variable, value in needed.items() if not value]:
-        raise CouldNotRun(
+        raise UsageError(
             f"{settings.context} is no cluster of ours, so set {', '.join(missing)}: the model API's image where its nodes can pull it "
             f"(built with app/Dockerfile), and the addresses of Istio's gateway and of the lab's Prometheus as seen from here"
         )

@@ -50,7 +50,7 @@ def of_parts(cluster: Cluster, namespace: str, selector: str = "") -> str:
         if reason := pods.refused(deployment):
             return f"{deployment['metadata']['name']} may not run: {reason}"
     for pod in cluster.items(f"/api/v1/namespaces/{namespace}/pods", **chosen):
-        if not pods.leaving(pod) and not pods.ready(pod) and pod.get("status", {}).get("phase") != "Succeeded":
+        if not pods.finished(pod) and not pods.leaving(pod) and not pods.ready(pod):
             return f"the pod {pod['metadata']['name']} is not ready: {of_pod(cluster, namespace, pod)}"
     return ""
 

@@ -14,7 +14,7 @@ from platforms.kubernetes import routes
 from platforms.kubernetes.client import ApiRefused, Cluster
 from platforms.kubernetes.held import Held
 from strategies.errors import RouteRefused
-from strategies.traffic import Traffic
+from strategies.traffic import Slot, Traffic
 
 Json = dict[str, Any]
 
@@ -98,13 +98,30 @@ class OwnedRoutes:
             self.write(traffic)
         elif found:
             self._traffic(found)
-        rivals = routes.rivals(self._cluster.items("/apis/networking.istio.io/v1/virtualservices"), self._namespace)
+        self.require_no_rival()
+
+    def require_no_rival(self) -> None:
+        """Return if nobody else claims the gateway's requests. Another's object is not taken, also where routes are taken back.
+
+        Raises:
+            RouteRefused: somebody does; the sentence names the VirtualService and its field manager.
+        """
+        rivals = self._rivals()
         if rivals:
-            rival = rivals[0]["metadata"]
-            raise RouteRefused(
-                f"the VirtualService {rival['namespace']}/{rival['name']}, written by {_named(rivals[0])}, claims the gateway's "
-                "requests too; remove it, then try again"
-            )
+            raise RouteRefused(f"{_told(rivals[0])} claims the gateway's requests too; remove it, then try again")
+
+    def require_no_rival_to(self, slot: Slot) -> None:
+        """Return unless another VirtualService may send the gateway's requests to `slot`, so that its users would lose it.
+
+        Raises:
+            RouteRefused: one may.
+        """
+        for rival in self._rivals():
+            if routes.may_lead_to(rival, slot, self._namespace):
+                raise RouteRefused(f"{_told(rival)} sends users to {slot}, which is not stopped under them; remove it, then try again")
+
+    def _rivals(self) -> tuple[Json, ...]:
+        return routes.rivals(self._cluster.items("/apis/networking.istio.io/v1/virtualservices"), self._namespace)
 
     def _traffic(self, found: Json) -> Traffic:
         traffic = routes.noted_traffic(found)
@@ -155,6 +172,10 @@ def _leads_back(before: Json | None, traffic: Traffic) -> bool:
     noted = routes.noted_traffic(before) if before else None
     nothing = Traffic(stable=traffic.stable, forget=traffic.forget)
     return traffic == nothing and (noted is None or noted.stable is traffic.stable)
+
+
+def _told(rival: Json) -> str:
+    return f"the VirtualService {rival['metadata']['namespace']}/{rival['metadata']['name']}, written by {_named(rival)},"
 
 
 def _named(virtual_service: Json | None) -> str:

@@ -63,13 +63,11 @@ class KubernetesPlatform:
         deployment = self._deployment(slot)
         if deployment and _version(deployment) != release.version:
             self.retire(slot)
-        self._check_lease()
         self._helm.install(slot, release)
         self._wait_until_running(slot, release)
 
     def replace(self, step: Replace, meanwhile: Callable[[], None] = lambda: None) -> None:
         """See `strategies.platform.Platform`. It is the Deployment's own controller that exchanges the pods."""
-        self._check_lease()
         strategy: Json = {"type": "Recreate"}
         if step.how is Replacement.ROLLING:
             strategy = {"type": "RollingUpdate", "maxSurge": step.max_surge, "maxUnavailable": step.max_unavailable}
@@ -93,8 +91,9 @@ class KubernetesPlatform:
         """Before a rollout begins: have everybody at stable by routes of our own.
 
         Raises:
-            RouteRefused: somebody else wrote them last, and nobody asked to take them back.
+            RouteRefused: somebody else wrote them last and nobody asked to take them back, or claims the gateway's requests.
         """
+        self._routes.require_no_rival()
         traffic = self._routes.foreign()
         if traffic:
             self.route(traffic)
@@ -103,16 +102,16 @@ class KubernetesPlatform:
         """See `strategies.platform.Platform`.
 
         Raises:
-            CouldNotRun: the slot still gets traffic.
+            CouldNotRun: the slot still gets traffic, maybe by somebody else's routes.
         """
         traffic = self._routes.traffic()
         if traffic and traffic.percent(slot) and self._deployment(slot):
             raise CouldNotRun(f"{slot} gets {traffic.percent(slot)} % of the traffic and cannot be retired; route it away first")
-        self._check_lease()
+        self._routes.require_no_rival_to(slot)
         self._helm.uninstall(slot)
         with self._pods(slot) as watched:
             wait_until(
-                lambda: watched.known and not watched.objects() and not self._hosts(slot),
+                lambda: watched.known and all(map(pods.finished, watched.objects())) and not self._hosts(slot),
                 timeout=self._timeout,
                 clock=self._clock,
                 reason=lambda: watched.problem or f"{len(watched.objects())} pods of {slot} have not ended",
@@ -127,10 +126,8 @@ class KubernetesPlatform:
         hosts = self._gateway.hosts()
         return State(traffic=self._routes.traffic(), slots={slot: self._slot(slot, hosts) for slot in Slot})
 
-    def instances(self) -> dict[str, Slot]:
-        """The replicas that users may be sent to, as Prometheus names them: its scrapes of these must be up.
-
-        Asked again and again during an analysis, so it is also where somebody else's routes are noticed.
+    def require_own_routes(self) -> None:
+        """Return if users' requests are shared as they were last asked to be; where that was asked for, routes are taken back first.
 
         Raises:
             RouteRefused: somebody else changed the routes, or claims the gateway's requests.
@@ -139,6 +136,16 @@ class KubernetesPlatform:
         if self._held:
             self._held.notice()
         self._routes.check()
+
+    def instances(self) -> dict[str, Slot]:
+        """The replicas that users may be sent to, as Prometheus names them: its scrapes of these must be up.
+
+        Asked again and again during an analysis, so it is also where somebody else's routes are noticed then.
+
+        Raises:
+            RouteRefused, TakenOver: as `require_own_routes` does.
+        """
+        self.require_own_routes()
         return {host.address: host.slot for host in self._gateway.hosts() if host.healthy}
 
     # --- replicas ------------------------------------------------------------------------------------------------
@@ -162,7 +169,7 @@ class KubernetesPlatform:
                 deployment = self._deployment(slot)
                 if not watched.known or deployment is None:
                     return False
-                found = watched.objects()
+                found = [pod for pod in watched.objects() if not pods.finished(pod)]
                 mine = [pod for pod in found if pod["metadata"]["labels"].get(VERSION_LABEL) == release.version]
                 self._give_up_if_hopeless(slot, release, deployment, mine)
                 ready = {pods.address(pod, routes.PORT) for pod in mine if pods.ready(pod)}
@@ -190,12 +197,16 @@ class KubernetesPlatform:
     def _obstacle(self, slot: Slot, release: Release, found: Sequence[Json]) -> str:
         """Why the release is not ready, as far as the cluster tells."""
         who = f"{release.version} in {slot}"
-        waiting = [pod for pod in found if not pods.leaving(pod) and not pods.ready(pod)]
+        alive, lost = [pod for pod in found if not pods.finished(pod)], pods.lost(found)
+        waiting = [pod for pod in alive if not pods.leaving(pod) and not pods.ready(pod)]
         if waiting:
-            return f"{who} is not ready: {obstacles.of_pod(self._cluster, self._namespace, waiting[0])}"
-        leaving = sum(pods.leaving(pod) for pod in found)
+            why = obstacles.of_pod(self._cluster, self._namespace, waiting[0])
+            return f"{who} is not ready: {why}{lost}"
+        leaving = sum(pods.leaving(pod) for pod in alive)
         if leaving:
             return f"{leaving} pods of {slot} have not ended"
+        if lost and len(alive) < release.replicas:
+            return f"{who} has {len(alive)} of {release.replicas} pods{lost}"
         return f"the gateway does not find all {release.replicas} replicas of {who} ready, though they are; see whether istiod runs"
 
     def _hosts(self, slot: Slot) -> list[Host]:
@@ -209,10 +220,6 @@ class KubernetesPlatform:
         found = self._cluster.get(f"/apis/apps/v1/namespaces/{self._namespace}/deployments/{routes.release_name(slot)}")
         # a deletion in the foreground keeps the object until its pods have gone
         return None if found is None or found["metadata"].get("deletionTimestamp") else found
-
-    def _check_lease(self) -> None:
-        if self._held:
-            self._held.check()
 
 
 def _version(deployment: Json) -> str:

@@ -29,6 +29,11 @@ def leaving(pod: Json) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
+def finished(pod: Json) -> bool:
+    """Whether it has ended for good and is only kept as a record, as an evicted one: a Deployment makes another and lets it lie."""
+    return pod.get("status", {}).get("phase") in {"Failed", "Succeeded"}
+
+
 def address(pod: Json, port: int) -> str:
     """The pod as the gateway and Prometheus name it; empty before it has an address."""
     host = pod.get("status", {}).get("podIP", "")
@@ -71,7 +76,9 @@ def refused(deployment: Json) -> str:
 
 
 def obstacle(pod: Json, warnings: Iterable[Json]) -> str:
-    """Why this pod is not ready yet: no room, the newest warning about it, else what a container waits for or does not end."""
+    """Why this pod is not ready: it has ended, no room, the newest warning about it, else what a container waits for or does not end."""
+    if finished(pod):
+        return _ended_with(pod)
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         return f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"
@@ -92,6 +99,19 @@ def obstacle(pod: Json, warnings: Iterable[Json]) -> str:
         if reason := str(_waiting(status).get("reason", "")):
             return f"{status['name']} waits: {reason}"
     return "it says nothing of why"
+
+
+def lost(found: Iterable[Json]) -> str:
+    """How many of these pods have ended and why the newest has, to be added to a sentence; empty if none has."""
+    ended = sorted(filter(finished, found), key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+    have = "have" if len(ended) > 1 else "has"
+    return f"; {len(ended)} of its pods {have} ended before, the last with {_ended_with(ended[-1])}" if ended else ""
+
+
+def _ended_with(pod: Json) -> str:
+    """In the words of who ended it, such as the kubelet of a node that ran out of memory."""
+    status = pod["status"]
+    return ": ".join(str(status[key]).strip() for key in ("reason", "message") if status.get(key)) or f"phase {status['phase']}"
 
 
 def _containers(pod: Json) -> Iterator[Json]:

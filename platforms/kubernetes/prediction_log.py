@@ -7,14 +7,19 @@ from platforms.kubernetes.settings import KubernetesSettings
 
 SECRET = "lab-database"
 KEY = "url"
+READER_KEY = "readerUrl"
+"""The same for a user who may only read."""
 PASSWORD_KEY = "password"
 NAME = "lab"
 """Of the database and of its user."""
 
 
 def values() -> dict[str, dict[str, str]]:
-    """What a slot's release must know of it: where the URL is kept, and never the URL, which has a password."""
-    return {"predictionLog": {"secret": SECRET, "key": KEY}}
+    """What a slot's release must know of it: where the URL is kept, and never the URL, which has a password.
+
+    Batches write their predictions into the same database, which replicas show at /predictions.
+    """
+    return {"predictionLog": {"secret": SECRET, "key": KEY}, "predictions": {"secret": SECRET, "key": READER_KEY}}
 
 
 def url(cluster: Cluster, settings: KubernetesSettings) -> str:

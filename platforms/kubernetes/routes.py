@@ -8,7 +8,7 @@
 Helm renders no weights: `labctl` alone owns this object, whose annotations say what it stands for and which run wrote it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -115,6 +115,29 @@ def rivals(virtual_services: Iterable[Json], namespace: str) -> tuple[Json, ...]
             for gateway in other.get("spec", {}).get("gateways", [])
         )
     )
+
+
+def may_lead_to(virtual_service: Json, slot: Slot, namespace: str) -> bool:
+    """Whether somebody's VirtualService names the slot's Service in any of the ways that Istio allows, or leaves that to another one."""
+    short, own = release_name(slot), virtual_service["metadata"]["namespace"] == namespace
+    service = f"{short}.{namespace}"
+    return any(
+        what == "delegate" or host == service or host.startswith(f"{service}.") or (own and host == short)
+        for what, host in _named_hosts(virtual_service.get("spec", {}))
+    )
+
+
+def _named_hosts(value: Any) -> Iterator[tuple[str, str]]:
+    """Each host or delegate that is named anywhere in a spec: routes, mirrors, TCP and TLS have them in different places."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _named_hosts(one)
+    elif isinstance(value, dict):
+        for key, inside in value.items():
+            if key in {"host", "delegate"}:
+                yield key, str(inside)
+            else:
+                yield from _named_hosts(inside)
 
 
 def _http(traffic: Traffic, namespace: str, mark: str) -> list[Json]:

@@ -65,18 +65,31 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gateway(self) -> str:
-        """Where users send their requests."""
-        return self.gateway_url or f"http://127.0.0.1:{self.ports.gateway}"
+        """Where users send their requests; empty if nobody said so of a cluster that is not ours."""
+        return self.gateway_url or (f"http://127.0.0.1:{self.ports.gateway}" if self.cluster else "")
 
     @property
     def prometheus(self) -> str:
-        """Where Prometheus answers."""
-        return self.prometheus_url or f"http://127.0.0.1:{self.ports.prometheus}"
+        """Where Prometheus answers; empty if nobody said so of a cluster that is not ours."""
+        return self.prometheus_url or (f"http://127.0.0.1:{self.ports.prometheus}" if self.cluster else "")
 
     @property
     def database(self) -> str:
         """Where the prediction log's database answers, as host:port; empty if nobody said so of a cluster that is not ours."""
         return self.database_address or (f"127.0.0.1:{self.ports.database}" if self.cluster else "")
+
+    def require_addresses(self) -> None:
+        """Return if users and Prometheus can be reached. A port of this machine would be guessed: it may be another lab's.
+
+        Raises:
+            UsageError: an address is missing; the sentence names what to set.
+        """
+        needed = {"LAB_GATEWAY_URL": self.gateway, "LAB_PROMETHEUS_URL": self.prometheus}
+        if missing := [variable for variable, value in needed.items() if not value]:
+            raise UsageError(
+                f"{self.context} is no cluster of ours, so set {' and '.join(missing)}: where Istio's gateway and the lab's Prometheus are "
+                "reached from here"
+            )
 
 
 KNOWN = (

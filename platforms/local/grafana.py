@@ -1,12 +1,14 @@
-"""Grafana beside a lab that stays, where its program is at hand: on loopback, with the data source and dashboards that a cluster has, too.
+"""Grafana beside a lab that stays, where its program is at hand: on loopback, with the dashboards that a cluster has, too.
 
-It only shows. A lab is whole without it, so one that does not come up is told of and left out.
+Without those panels alone that ask PostgreSQL: a lab on this machine has its predictions in SQLite, which Grafana does not read by
+itself. It only shows. A lab is whole without it, so one that does not come up is told of and left out.
 """
 
 import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -100,13 +102,14 @@ def _provision(folder: Path, *, port: int, prometheus: str) -> dict[str, str]:
         "editable": False,
         "jsonData": {"timeInterval": INTERVAL},
     }
-    boards = {"name": "lab", "folder": "Lab", "type": "file", "allowUiUpdates": False, "options": {"path": str(DASHBOARDS)}}
+    shown = folder / "dashboards"
+    boards = {"name": "lab", "folder": "Lab", "type": "file", "allowUiUpdates": False, "options": {"path": str(shown)}}
+    _make(shown)
+    for path in DASHBOARDS.glob("*.json"):
+        write_atomically(shown / path.name, msgspec.json.encode(_asking_prometheus(msgspec.json.decode(path.read_bytes()))))
     for kind, content in (("datasources", {"datasources": [source]}), ("dashboards", {"providers": [boards]})):
         place = folder / "provisioning" / kind
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreRefused(f"{place} cannot be written ({error.strerror}); choose another folder with LAB_HOME") from error
+        _make(place)
         # JSON is YAML, which is what it reads
         write_atomically(place / "lab.yaml", msgspec.json.format(msgspec.json.encode({"apiVersion": 1, **content})))
     return {
@@ -128,3 +131,17 @@ def _provision(folder: Path, *, port: int, prometheus: str) -> dict[str, str]:
         "GF_PLUGINS_PREINSTALL_DISABLED": "true",
         "GF_DASHBOARDS_MIN_REFRESH_INTERVAL": "1s",
     }
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreRefused(f"{folder} cannot be written ({error.strerror}); choose another folder with LAB_HOME") from error
+
+
+def _asking_prometheus(board: dict[str, Any]) -> dict[str, Any]:
+    """A dashboard without the panels, and the choice of a data source, that nothing here could answer."""
+    panels = [panel for panel in board["panels"] if panel["datasource"]["type"] == "prometheus"]
+    choices = [choice for choice in board["templating"]["list"] if choice["type"] != "datasource" or choice["query"] == "prometheus"]
+    return {**board, "panels": panels, "templating": {**board["templating"], "list": choices}}

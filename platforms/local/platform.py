@@ -28,12 +28,16 @@ DRAIN_SECONDS = 0.5
 
 
 class LocalPlatform:
-    """Two slots of uvicorn processes behind one Envoy. `folder` holds the state file, the watched files and the logs."""
+    """Two slots of uvicorn processes behind one Envoy.
 
-    def __init__(self, folder: Path, *, clock: Clock, timeout: float) -> None:
+    `folder` holds the state file, the watched files and the logs. Replicas show the predictions in `database`, a URL, if that is given.
+    """
+
+    def __init__(self, folder: Path, *, clock: Clock, timeout: float, database: str = "") -> None:
         self._folder = folder
         self._clock = clock
         self._timeout = timeout
+        self._database = database
         self._file = StateFile(folder)
         lab = self._file.read()
         if lab is None:
@@ -62,6 +66,9 @@ class LocalPlatform:
     def prometheus(self) -> str:
         """Where Prometheus answers."""
         return f"http://127.0.0.1:{self._lab.prometheus_port}"
+
+    def require_own_routes(self) -> None:
+        """Nothing to ask: nobody else writes the routes of a lab on this machine."""
 
     def note_users(self, pid: int | None, log: Path = Path()) -> None:
         """Write down the users' process, which is somebody else's child but runs on our account; None once it has ended."""
@@ -193,6 +200,8 @@ class LocalPlatform:
                 "MODEL_API_PORT": str(port),
                 "MODEL_API_DRAIN_SECONDS": str(DRAIN_SECONDS),
                 "MODEL_API_PREDICTION_LOG": self.prediction_log,
+                # it may have a password, so it is not in the state file
+                "MODEL_API_DATABASE": self._database,
             },
         )
         return replica

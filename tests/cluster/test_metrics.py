@@ -19,7 +19,7 @@ def test_a_rollouts_metrics_are_there_while_it_runs_and_gone_when_it_is_over(lab
         wait_for(lambda: boards.ask(lab.prometheus, counted) != [], "no users are counted", MINUTES)
         assert boards.number(lab.prometheus, "labctl_rollout_info") == 1
         assert len(boards.ask(lab.prometheus, "labctl_rollout_phase")) == 1, "a phase that is over is shown still"
-        # every panel of every dashboard, also those of the gateway and of the replicas
+        # every panel of every dashboard, also those of the gateway and of the replicas; test_serving has those of batches
         boards.wait_for_series(lab.prometheus, MINUTES)
         lab.labctl("abort")
         live.ended(130)

@@ -159,10 +159,16 @@ def test_a_pod_that_ends_answers_all_that_it_was_sent(lab: ClusterLab, client: h
         assert [failed for one in using for failed in one.result()] == []
 
 
-def test_a_lab_is_not_taken_away_under_a_rollout(lab: ClusterLab, client: httpx.Client) -> None:
+def test_a_rollout_gives_a_store_that_was_replaced_what_serves_again_and_the_lab_is_not_taken_away_under_it(
+    lab: ClusterLab, client: httpx.Client
+) -> None:
+    lab.kubectl("delete", "pod", "--selector", "app.kubernetes.io/name=store", "--wait=true")
+    lab.kubectl("rollout", "status", "deployment/store", "--timeout", "120s")
     rollout = lab.start("rollout", "canary", "--rate", "20", "--baseline", "10m", "--to", "v2")
     try:
-        wait_for(lambda: bool(json.loads(lab.labctl("status", "--json").stdout)["holder"]), "the rollout took no lease")
+        wait_for(lambda: bool(json.loads(lab.labctl("status", "--json").stdout)["run"]), "the rollout has not begun")
+        lab.kubectl("delete", "pod", "--selector", "lab/slot=blue", "--wait=true")
+        lab.kubectl("rollout", "status", "deployment/model-api-blue", "--timeout", "120s")
 
         assert "labctl rollout canary" in lab.labctl("down", code=3).stderr
         assert client.get(f"{lab.gateway}/version").status_code == 200

@@ -50,7 +50,7 @@ class Verbs:
         return KubernetesPlatform(
             self.cluster,
             namespace=NAMESPACE,
-            helm=Helm(self._context, NAMESPACE, digest=self._digest, extra={} if extra is None else extra, kubeconfig=self._kubeconfig),
+            helm=Helm(self._context, NAMESPACE, digest=self._digest, extra=extra or {}, held=held, kubeconfig=self._kubeconfig),
             gateway=self._gateway,
             owned=OwnedRoutes(self.cluster, NAMESPACE, held=held, note=print, reclaim=reclaim),
             held=held,

@@ -7,6 +7,15 @@ import pytest
 
 from tests.e2e.labctl import Labctl
 
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark whatever is in this folder, so that `make e2e-all` leaves none of it out; a test elsewhere may be in the same run."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.e2e)
+
 
 @pytest.fixture
 def labctl(tmp_path: Path, store: Path) -> Iterator[Labctl]:

@@ -34,6 +34,7 @@ class Labctl:
             "LAB_HOME": str(self.home),
             "LAB_RUNS": str(self.runs),
             "LAB_STORE": str(store),
+            "LAB_DATABASE": f"sqlite:///{folder / 'predictions.db'}",
             "NO_COLOR": "1",
         }
 

@@ -94,9 +94,10 @@ def test_too_few_users_cannot_tell(shared: Labctl) -> None:
 
 
 @pytest.mark.everything
-def test_users_who_were_not_chosen_by_the_lab_are_not_called_randomised(shared: Labctl) -> None:
-    """Nobody of the lab's users has the header, so there is nobody to compare with either."""
-    summary = perform(shared, "ab-test", "--match", "x-user-group=beta", "--group-share", "0", "--hold", "4s", code=3)
+@pytest.mark.parametrize("nobody", [("--group-share", "0"), ("--rate", "0")], ids=["who has the header", "at all"])
+def test_users_who_were_not_chosen_by_the_lab_are_not_called_randomised(shared: Labctl, nobody: tuple[str, str]) -> None:
+    """Nobody of the lab's users is there who has the header, so there is nobody to compare with either."""
+    summary = perform(shared, "ab-test", "--match", "x-user-group=beta", *nobody, "--hold", "4s", code=3)
 
     assert summary["findings"][-1]["facts"]["randomised"].startswith("not randomised")
 

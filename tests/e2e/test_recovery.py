@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from strategies.events import StepEnded, StepStarted
+from strategies.events import Ended, StepEnded, StepStarted
 from tests.e2e.labctl import Labctl
 from tests.e2e.seed import chosen
 
@@ -59,6 +59,25 @@ def test_a_signal_leads_back_before_promotion_and_on_after_it(labctl: Labctl, st
     assert (rollout.returncode, summary["outcome"]) == ((0, "promoted") if promoted else (130, "interrupted")), err
     assert ("after promotion, so the rest was completed" if promoted else "before promotion; rolled back") in summary["reason"]
     assert labctl.left_running() == []
+
+
+@pytest.mark.everything
+def test_a_way_back_that_was_killed_ends_as_it_would_have_without_that(labctl: Labctl) -> None:
+    """Its verdict is on disk before the way back begins, and whoever resumes it does not judge anew."""
+    assert labctl.run("up").returncode == 0
+    with labctl.started("rollout", "canary", *QUICK, "--to", "v2-broken", "--hold", "60s") as rollout:
+        labctl.wait_for("way back", lambda: any(isinstance(event, StepStarted) and event.way_back for event in labctl.events()))
+        rollout.kill()
+        rollout.wait(timeout=30)
+        killed = labctl.events()
+
+    done = labctl.run("resume", "--json")
+
+    assert not any(isinstance(event, Ended) for event in killed)
+    summary = json.loads(done.stdout)
+    assert (done.returncode, summary["outcome"]) == (1, "rolled_back"), done.stderr
+    assert "failed" in summary["reason"]
+    require_one_version(labctl, "v1")
 
 
 def test_the_next_rollout_ends_what_a_killed_one_left(labctl: Labctl) -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import httpx
 import jsonschema
 import psutil
 import pytest
@@ -16,20 +17,25 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "summary.schema.json"
 ROLLBACK_SECONDS = 1.0
 """No request sent later than this after the verdict is answered by the candidate (asserted at five times it, measured in tests/bench)."""
 
-SERVED = '100 * sum(rate(labctl_rollout_users_requests_total{slot="green"}[10s])) / sum(rate(labctl_rollout_users_requests_total[10s]))'
+SERVED = boards.query("rollout", "Intended and served weight", "users_requests")
 INTENDED = 'labctl_rollout_intended_weight_percent{slot="green"}'
 
 
 def test_a_good_candidate_is_promoted_and_no_request_is_lost(labctl: Labctl) -> None:
-    """Meanwhile every dashboard shows it, and the share that it is about."""
+    """Meanwhile every dashboard shows it, the share that it is about, and the batch that has run before."""
+    observations = labctl.store / "holdout.csv"
+    batch = labctl.run("predict", "batch", str(observations), "--version", "v1")
+    assert batch.returncode == 0, batch.stderr
     asked = ("--weight", "10", "--rate", "150", "--hold", "26s", "--keep", "1s", "--objective-latency", "3s", "--json")
     with labctl.started("rollout", "canary", *asked) as rollout:
         labctl.wait_for_step("analyse", 120)
         prometheus = f"http://127.0.0.1:{labctl.lab().prometheus_port}"
-        boards.wait_for_series(prometheus, 60)
+        boards.wait_for_series(prometheus, 60, batches=True)
         # at first the window reaches back to the time before the change
-        labctl.wait_for("share as intended", lambda: 5 < boards.number(prometheus, SERVED) < 20)
+        labctl.wait_for("share as intended", lambda: 5 < boards.newest(prometheus, SERVED, slot="green") < 20)
         assert boards.number(prometheus, INTENDED) == 10
+        shown = httpx.get(f"http://127.0.0.1:{labctl.lab().gateway_port}/predictions", params={"limit": 1000}, trust_env=False).json()
+        assert len(shown["predictions"]) == len(observations.read_text().splitlines()) - 1
         out, err = rollout.communicate(timeout=120)
     assert rollout.returncode == 0, err
     summary = json.loads(out)
@@ -47,12 +53,12 @@ def test_a_good_candidate_is_promoted_and_no_request_is_lost(labctl: Labctl) -> 
     assert labctl.left_running() == []
 
 
-def test_no_dashboard_asks_what_prometheus_refuses_where_there_is_no_traffic(shared: Labctl) -> None:
+def test_no_dashboard_asks_what_prometheus_refuses_or_shows_what_is_no_number_where_there_is_no_traffic(shared: Labctl) -> None:
     prometheus = f"http://127.0.0.1:{shared.lab().prometheus_port}"
 
     shared.wait_for("scrape", lambda: boards.ask(prometheus, 'up{job="model-api"}'))
     for asked in boards.queries():
-        boards.ask(prometheus, asked.expr)
+        boards.shown(prometheus, asked)
     assert boards.ask(prometheus, '{__name__=~"labctl_rollout_.*"}') == []
 
 

@@ -66,6 +66,10 @@ def test_nobody_gets_a_shadows_answers_and_a_wrong_one_is_found(shared: Labctl) 
     facts = summary["findings"][-1]["facts"]
     assert facts["copied requests"] > 0
     assert "example 1" in facts
+    # what it cost the users, and what the servers say of the copies, whom nobody else can ask
+    assert all(facts[f"users' {percentile} {when} (ms)"] > 0 for percentile in ("p50", "p95", "p99") for when in ("before", "while copied"))
+    witness = summary["prometheus"][-1]
+    assert witness["copies"]["green"]["n"] > witness["copies"]["green"]["bad"] == witness["users"]["green"]["n"] == 0
 
 
 @pytest.mark.parametrize(

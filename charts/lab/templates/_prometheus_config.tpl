@@ -4,6 +4,7 @@ the replica's own metrics carry the same ones, which honor_labels keeps. */}}
 global:
   scrape_interval: {{ .Values.prometheus.scrapeInterval }}
   scrape_timeout: {{ .Values.prometheus.scrapeTimeout }}
+  evaluation_interval: {{ .Values.prometheus.evaluationInterval }}
 rule_files:
   - /etc/prometheus-rules/*.yaml
 scrape_configs:
@@ -32,6 +33,7 @@ scrape_configs:
   {{- with .Values.prometheus.gatewayMetrics }}
   - job_name: gateway
     metrics_path: /stats/prometheus
+    # a gateway that others use as well has many more series than ours; the dashboard Gateway asks for windows to match
     scrape_interval: 5s
     scrape_timeout: 4s
     static_configs:

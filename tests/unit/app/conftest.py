@@ -11,6 +11,7 @@ import pytest
 from app.api import create_app
 from app.faults import Faults
 from app.model import Model
+from app.predictions.shown import Shown
 from app.signature import Drain
 from app.store import load
 from tests.unit.app.client import Client
@@ -30,13 +31,25 @@ def loaded(store: Path) -> Loaded:
 
 @pytest.fixture
 def client(loaded: Loaded) -> ClientFactory:
-    """A client of the API in this process, by version; see `create_app` for the options."""
+    """A client of the API in this process, by version; `database` is a URL, and `create_app` tells of the other options."""
 
     def make(
-        version: str = "v2", *, drain: Drain | None = None, faults: Faults | None = None, max_body_bytes: int = 65536, **others: Any
+        version: str = "v2",
+        *,
+        drain: Drain | None = None,
+        faults: Faults | None = None,
+        max_body_bytes: int = 65536,
+        database: str = "",
+        **others: Any,
     ) -> Client:
         app = create_app(
-            loaded(version), slot="green", drain=drain or Drain(), faults=faults or Faults(), max_body_bytes=max_body_bytes, **others
+            loaded(version),
+            slot="green",
+            drain=drain or Drain(),
+            faults=faults or Faults(),
+            max_body_bytes=max_body_bytes,
+            shown=Shown(database) if database else None,
+            **others,
         )
         return Client(app)
 

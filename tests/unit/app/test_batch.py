@@ -23,7 +23,8 @@ from sqlalchemy import Engine, text
 from app.batch import main
 from app.dataset import FEATURES
 from app.errors import DatabaseFailed, InputRefused
-from app.predictions.database import asking, migrate, open_database
+from app.predictions.database import asking, open_database
+from app.predictions.migrating import migrate
 from app.predictions.observations import read
 from app.predictions.reading import page
 from app.predictions.schedule import Schedule
@@ -125,7 +126,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
         except DatabaseFailed:
             return 0
 
-    for number in (signal.SIGKILL, signal.SIGTERM):
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
         before, deadline = written(), time.monotonic() + DEADLINE
         process = subprocess.Popen(command(store, url, many, "--chunk", "20"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
@@ -134,12 +135,14 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
                 assert time.monotonic() < deadline
                 time.sleep(0.005)
             process.send_signal(number)
-            process.communicate(timeout=DEADLINE)
+            _, told = process.communicate(timeout=DEADLINE)
         finally:
             process.kill()
             process.communicate()
-        assert process.returncode == (-9 if number == signal.SIGKILL else 143)
+        assert process.returncode == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number]
         assert before < written() < total
+        said = f"stopped after {written()} rows of {many}: the same command goes on from there\n"
+        assert told.decode() == ("" if number == signal.SIGKILL else said)
 
     run(store, url, many)
 
@@ -163,9 +166,10 @@ def test_two_runs_at_once_write_each_row_once(store: Path, url: str, database: E
 def test_what_cannot_be_predicted_is_written_as_refused_with_its_reason(store: Path, url: str, database: Engine, tmp_path: Path) -> None:
     good = [str(cell) for cell in HOLDOUT.values[0]]
     bad = [["", *good[1:]], ["x", *good[1:]], ["nan", *good[1:]], ["inf", *good[1:]], ["-1", *good[1:]], good[:3], ["\xff\x00", *good[1:]]]
-    mixed = write_csv(tmp_path / "mixed.csv", [good, *bad, good])
+    # blank lines are no rows
+    mixed = write_csv(tmp_path / "mixed.csv", [[], good, *bad, ["  "], good, [], []])
 
-    assert "7 refused" in run(store, url, mixed)
+    assert run(store, url, mixed).startswith("9 rows of ")
 
     found = rows(database)
     assert [refusal is not None for *_, refusal in found] == [False, *[True] * 7, False]
@@ -224,14 +228,24 @@ def test_an_input_that_is_none_is_refused_in_a_sentence(tmp_path: Path, content:
 
 def test_what_fails_is_one_sentence_with_its_exit_code(store: Path, tmp_path: Path, url: str, holdout: Path) -> None:
     assert "cannot be read" in run(store, url, tmp_path / "nowhere.csv", code=3)
-    assert "has no version v9" in run(store, url, holdout, version="v9", code=3)
-    assert "no cron expression" in run(store, url, holdout, "--schedule", "soon", code=2)
+    assert "has no version v9" in run(store, url, holdout, version="v9", code=2)
     assert "is not supported" in run(store, "mysql://root:secret@localhost/x", holdout, code=3)
     assert "unable to open database file" in run(store, f"sqlite:///{tmp_path}/no/p.db", holdout, code=3)
     for named in ("postgresql://lab:secret@127.0.0.1:1/lab", "postgresql://127.0.0.1:1/lab?user=lab&password=secret"):
         down = run(store, named, holdout, code=3)
         assert "check that it is up, and repeat the batch: it goes on where it was" in down
         assert "secret" not in down
+
+
+def test_what_a_schedule_would_fail_on_every_time_is_told_before_it_waits(store: Path, tmp_path: Path, url: str, holdout: Path) -> None:
+    hourly = ("--schedule", "0 * * * *")
+
+    assert "no cron expression" in run(store, url, holdout, "--schedule", "soon", code=2)
+    assert "'0 0 31 2 *' is a time that never comes" in run(store, url, holdout, "--schedule", "0 0 31 2 *", code=2)
+    assert "has no version v77" in run(store, url, holdout, *hourly, version="v77", code=2)
+    assert "cannot be read" in run(store, url, tmp_path / "nowhere.csv", *hourly, code=3)
+    assert "lacks the columns" in run(store, url, write_csv(tmp_path / "other.csv", [[1]], ("size",)), *hourly, code=3)
+    assert "unable to open database file" in run(store, f"sqlite:///{tmp_path}/no/p.db", holdout, *hourly, code=3)
 
 
 def test_a_schedule_runs_again_and_again_until_a_signal(store: Path, url: str, holdout: Path) -> None:

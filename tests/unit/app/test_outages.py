@@ -98,14 +98,21 @@ def test_a_schedule_outlives_a_database_that_is_down(store: Path, postgresql_ser
     url = postgresql_server.new_database()
     program = command(store, url, many, "--schedule", "* * * * * *")
     log = tmp_path / "batch.log"
+
+    def successes() -> int:
+        return log.read_text().count(f"{TOTAL} rows")
+
     with ExitStack() as down, log.open("w") as out:
-        down.enter_context(postgresql_server.away())
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(program, stdout=out, stderr=out, env=environment)
         try:
+            # a database that is down from the first is told at once
+            wait_for(lambda: "next run at" in log.read_text(), "a first time", DEADLINE)
+            down.enter_context(postgresql_server.away())
             wait_for(lambda: log.read_text().count("check that it is up") > 1, "two failures", DEADLINE)
+            before = successes()
             down.close()
-            wait_for(lambda: f"{TOTAL} rows" in log.read_text(), "a success", DEADLINE)
+            wait_for(lambda: successes() > before, "a success", DEADLINE)
             process.send_signal(signal.SIGTERM)
             assert process.wait(DEADLINE) == 0, log.read_text()
         finally:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.predictions.database import migrate, open_database
+from app.predictions.database import open_database
+from app.predictions.migrating import migrate
 from app.predictions.reading import page
 from tests import postgresql
 from tests.ports import free_port

@@ -1,6 +1,7 @@
 """A published store, in a folder and on a real S3 server: whole versions or none, that never change and are what they say."""
 
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -101,20 +102,33 @@ def test_a_half_uploaded_version_is_none_and_publishing_again_completes_it(url: 
     assert store.model(store.card("v1")) == model
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "has a card and no payload"), (b"cut off", "its sha256 differs")])
+def flipped(model: bytes) -> bytes:
+    """As long as before, with one bit that is another."""
+    return b"".join((model[:1000], bytes([model[1000] ^ 1]), model[1001:]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda _: None, "has a card and no payload"),
+        (lambda _: b"cut off", "its sha256 differs"),
+        (flipped, "its sha256 differs.*: publish it again"),
+    ],
+)
 def test_a_missing_or_damaged_payload_is_refused_and_publishing_again_mends_it(
-    url: str, v1: tuple[ModelCard, bytes], content: bytes | None, said: str
+    url: str, v1: tuple[ModelCard, bytes], damage: Callable[[bytes], bytes | None], said: str
 ) -> None:
     card, model = v1
     store = PublishedStore(url)
     store.publish(card, model)
-    change(url, f"v1/{card.sha256}.joblib", content)
+    change(url, f"v1/{card.sha256}.joblib", damage(model))
 
     with pytest.raises(StoreRefused, match=said):
         store.model(store.card("v1"))
 
-    store.publish(card, model)
+    assert store.publish(card, model)
     assert store.model(store.card("v1")) == model
+    assert not store.publish(card, model)
 
 
 @pytest.mark.parametrize("content", [b"{", b" " * (2 << 20)])

@@ -18,7 +18,7 @@ from tests.unit.app.conftest import ReplicaFactory
 from tests.unit.app.test_api import holdout_case
 
 
-def refused(store: Path, **settings: str) -> str:
+def refused(store: Path, code: int = 3, **settings: str) -> str:
     """What a server that cannot serve says; everything else about its end is checked here."""
     variables = {"STORE": str(store), "VERSION": "v1", "PORT": "0", **{name.upper(): value for name, value in settings.items()}}
     server = subprocess.run(
@@ -29,7 +29,7 @@ def refused(store: Path, **settings: str) -> str:
         timeout=30,
         check=False,
     )
-    assert server.returncode == 3
+    assert server.returncode == code
     assert "Traceback" not in server.stderr
     return server.stderr.splitlines()[-1]
 
@@ -68,7 +68,7 @@ def test_bad_configuration_is_one_sentence_that_names_all_bad_variables_at_once(
 
 
 def test_missing_version_is_one_sentence(store: Path) -> None:
-    assert "has no version v9" in refused(store, version="v9")
+    assert "has no version v9" in refused(store, code=2, version="v9")
 
 
 def test_tampered_model_is_one_sentence(store: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import StoreRefused
+from app.errors import AppError, StoreRefused, UnknownVersion
 from app.store import VERSION, load, versions
 
 
@@ -40,9 +40,9 @@ def change_card(store: Path, **changes: object) -> None:
     card.write_text(json.dumps({name: value for name, value in fields.items() if value is not None}))
 
 
-def refusal(store: Path, version: str = "v1") -> str:
+def refusal(store: Path, version: str = "v1", error: type[AppError] = StoreRefused) -> str:
     """The sentence that loading is refused with."""
-    with pytest.raises(StoreRefused) as refused:
+    with pytest.raises(error) as refused:
         load(store, version)
     sentence = str(refused.value)
     assert "\n" not in sentence
@@ -77,13 +77,13 @@ def test_a_copied_directory_is_a_version_of_its_own(copy: Path) -> None:
 
 
 def test_missing_version_names_what_there_is(copy: Path) -> None:
-    assert "has no version v3 (it holds v1)" in refusal(copy, "v3")
+    assert "has no version v3 (it holds v1)" in refusal(copy, "v3", UnknownVersion)
 
 
 def test_a_store_that_is_missing_or_empty_is_told_as_such(tmp_path: Path) -> None:
     assert f"there is no model store at {tmp_path / 'nowhere'}: `labctl model train` makes one" in refusal(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    assert "it holds nothing" in refusal(tmp_path / "empty")
+    assert "it holds nothing" in refusal(tmp_path / "empty", error=UnknownVersion)
 
 
 @pytest.mark.parametrize("name", ["../v1", "v1/../v1", "/etc", "", ".", "..", ".hidden", "v1\n", "v" * 64, "v 1"])

@@ -1,6 +1,7 @@
 """The chart of what a lab has beside the model API."""
 
 import base64
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,31 @@ def test_prometheus_keeps_the_slot_and_version_of_a_replica_that_does_not_answer
 
     assert job["honor_labels"] is True
     assert {"slot", "version"} <= {rule.get("target_label") for rule in job["relabel_configs"]}
+
+
+def test_grafana_makes_its_windows_from_how_often_prometheus_scrapes() -> None:
+    """The window of a rate that is shorter than two scrapes shows nothing."""
+    objects = render()
+    configuration = yaml.safe_load(only(objects, "ConfigMap", "prometheus")["data"]["prometheus.yml"])
+    jobs = {job["job_name"]: job for job in configuration["scrape_configs"]}
+    (source, _) = yaml.safe_load(only(objects, "ConfigMap", "grafana")["data"]["datasources.yaml"])["datasources"]
+    boards = {name: json.loads(text) for name, text in only(objects, "ConfigMap", "grafana-dashboards")["data"].items()}
+
+    assert source["jsonData"]["timeInterval"] == configuration["global"]["scrape_interval"]
+    assert "scrape_interval" not in jobs["model-api"]
+    for name, board in boards.items():
+        asked = [target for panel in board["panels"] for target in panel["targets"] if "expr" in target]
+        gateway = jobs["gateway"]["scrape_interval"] if name == "gateway.json" else None
+        assert {target.get("interval") for target in asked} == {gateway}, name
+
+
+def test_prometheus_looks_at_its_rules_as_often_as_they_are_tested_for() -> None:
+    """By itself it would once a minute, which is later than most of a rollout's steps last."""
+    configuration = yaml.safe_load(only(render(), "ConfigMap", "prometheus")["data"]["prometheus.yml"])
+
+    assert configuration["global"]["evaluation_interval"] == "5s"
+    asked = only(render(prometheus={"evaluationInterval": "7s"}), "ConfigMap", "prometheus")["data"]["prometheus.yml"]
+    assert yaml.safe_load(asked)["global"]["evaluation_interval"] == "7s"
 
 
 def test_a_changed_configuration_restarts_prometheus() -> None:

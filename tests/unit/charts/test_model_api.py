@@ -118,6 +118,18 @@ def test_the_prediction_log_is_named_by_a_secret_and_reached_only_where_there_is
     assert "MODEL_API_PREDICTION_LOG" not in {one["name"] for one in server["env"]}
 
 
+def test_the_predictions_that_are_shown_are_named_by_a_secret_and_reached_only_where_there_is_one() -> None:
+    objects = render(predictions={"secret": "lab-database", "key": "readerUrl"})
+    (server,) = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+
+    where = {"secretKeyRef": {"name": "lab-database", "key": "readerUrl"}}
+    assert {"name": "MODEL_API_DATABASE", "valueFrom": where} in server["env"]
+    ports = [port["port"] for rule in only(objects, "NetworkPolicy", "model-api-green")["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 7070, 5432]
+    (server,) = only(render(), "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert "MODEL_API_DATABASE" not in {one["name"] for one in server["env"]}
+
+
 def test_the_test_reaches_the_slot_and_names_and_nobody_reaches_it() -> None:
     objects = render()
     policy = only(objects, "NetworkPolicy", "model-api-green-test")["spec"]
@@ -147,6 +159,7 @@ def test_only_the_gateway_prometheus_and_the_test_come_in_and_only_the_store_is_
         ({"strategy": {"type": "Canary"}}, "'RollingUpdate', 'Recreate'"),
         ({"store": {"url": "models"}}, "/store/url"),
         ({"predictionLog": {"secret": "postgresql://"}}, "/predictionLog/secret"),
+        ({"predictions": {"secret": "postgresql://"}}, "/predictions/secret"),
         ({"extraEnv": [{"value": "1"}]}, "'name'"),
         ({"slot": "blue"}, "change the release's name"),
         ({"image": {"repository": "a:1:2"}}, "/image/repository"),

@@ -49,6 +49,20 @@ def test_another_model_restarts_the_pages_and_nothing_else_does() -> None:
     assert 'version = "v2"' in only(pages(model={"version": "v2"}), "ConfigMap")["data"]["model.toml"]
 
 
+def test_the_model_as_data_is_fetched_before_the_pages_start_so_that_a_pod_without_it_replaces_none() -> None:
+    (pod,) = pods(pages(model={"version": "v2", "sha256": "a" * 64}))
+    (fetch,) = pod["initContainers"]
+
+    assert fetch["command"] == ["python", "-m", "app.fetching"]
+    assert fetch["args"] == ["--store=s3://models", "--version=v2", "--to=/models", f"--sha256={'a' * 64}"]
+    assert fetch["image"] == pod["containers"][0]["image"]
+    assert environment(pages())["MODEL_PAGES_FETCHED"] == "/models"
+    assert {"name": "models", "mountPath": "/models", "readOnly": True} in pod["containers"][0]["volumeMounts"]
+    (alone,) = pods(pages(show="embedded"))
+    assert "initContainers" not in alone
+    assert "models" not in {volume["name"] for volume in alone["volumes"]}
+
+
 def test_passwords_come_from_secrets_alone_and_the_embedded_page_is_given_none() -> None:
     told = environment(pages(apiKey={"secretName": "key"}))
 

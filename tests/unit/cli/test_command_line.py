@@ -1,5 +1,6 @@
 """The command line: what it says of itself, what its values mean, and that it stays light."""
 
+import json
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from cli import main
 from cli.clock import SystemClock
 from cli.lock import exclusive, held
-from cli.parameters import duration, weights
+from cli.parameters import duration, part, weights
 from strategies.errors import Interrupted, LabError, LockHeld
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
@@ -64,6 +65,37 @@ def test_weights_are_whole_percents() -> None:
     assert weights("10,25,50") == (10, 25, 50)
     with pytest.raises(typer.BadParameter, match="whole percents"):
         weights("10,half")
+
+
+@pytest.mark.parametrize(
+    ("text", "replicas", "surge", "unavailable"),
+    [("1", 4, 1, 1), ("25%", 4, 1, 1), ("25%", 2, 1, 0), ("25%", 10, 3, 2), ("0%", 3, 0, 0), ("100%", 3, 3, 3), ("7%", 100, 7, 7)],
+)
+def test_a_percentage_of_replicas_is_rounded_as_by_kubernetes(text: str, replicas: int, surge: int, unavailable: int) -> None:
+    """A surge up, those that may be missing down."""
+    assert (part(text).at_least(replicas), part(text).at_most(replicas)) == (surge, unavailable)
+
+
+@pytest.mark.parametrize("text", ["-1", "25.5%", "%", "half", "25 %%", ""])
+def test_what_is_no_number_of_replicas_is_refused_in_words(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="write 1, or 25% of them"):
+        part(text)
+
+
+def rolling(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """What a rolling rollout says that it would do, where no lab runs."""
+    words = [sys.executable, "-m", "cli", "rollout", "rolling", "--dry-run", *options]
+    environment = {**os.environ, "LAB_HOME": str(folder / "lab"), "NO_COLOR": "1"}
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_rolling_rollout_takes_percentages_and_refuses_those_that_come_to_nothing(tmp_path: Path) -> None:
+    plan = json.loads(rolling(tmp_path, "--replicas", "5", "--max-surge", "30%", "--max-unavailable", "30%", "--json").stdout)["plan"]
+    assert [(step["max_surge"], step["max_unavailable"]) for step in plan["steps"] if step["type"] == "Replace"] == [(2, 1)]
+
+    refused = rolling(tmp_path, "--replicas", "3", "--max-surge", "0", "--max-unavailable", "25%")
+    assert refused.returncode == 2
+    assert "--max-surge comes to 0 and --max-unavailable, of which a percentage is rounded down, to 0" in refused.stderr
 
 
 def test_every_error_has_a_promised_exit_code() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
@@ -104,6 +105,21 @@ def test_a_path_reaches_the_top_at_its_limit(tmp_path: Path) -> None:
     assert "█" in failed
     assert "█" not in wrong
     assert sparkline([-1, 0, 5, 10, 20][1:], 10) == "▁▅██"
+
+
+def test_the_columns_of_all_metrics_stand_under_each_other_however_long_a_name_is(tmp_path: Path) -> None:
+    recorder = in_the_middle()
+    display, _ = shown(record(tmp_path, recorder), recorder)
+    usual = max(map(cell_len, verdicts(display.seen)))
+    judgement = display.seen.judgement
+    assert judgement is not None
+    renamed = [msgspec.structs.replace(metric, metric="disagreement") for metric in judgement.metrics[:1]]
+    display.seen.judgement = msgspec.structs.replace(judgement, metrics=(*renamed, *judgement.metrics))
+    lines = verdicts(display.seen)
+
+    assert len({line.index(" of ") for line in lines}) == 1
+    assert lines[0].startswith("  disagreement ")
+    assert max(map(cell_len, lines)) <= usual + len("disagreement") - len("failed") - 4
 
 
 def test_an_experiment_has_its_interval_around_zero(tmp_path: Path) -> None:

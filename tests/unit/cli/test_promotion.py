@@ -5,16 +5,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from cli.labs import Lab, Serving
-from cli.promotion import last_promotion
+from cli.performing import Stable
+from cli.promotion import last_promotion, plan_back, users_meanwhile
 from impact.environment import environment
 from impact.rundir import RunFolder
 from impact.summary import summarise
 from strategies.errors import UsageError
 from strategies.events import Ended, Outcome
-from strategies.plan import Hold, Plan
+from strategies.plan import Deploy, Hold, Plan, Release
 from strategies.run import JudgeOptions, LoadOptions, Run
 from strategies.traffic import Slot
 
@@ -98,3 +100,38 @@ def test_without_a_promotion_there_is_nothing_to_undo(ran: Ran) -> None:
 
     with pytest.raises(UsageError, match="nothing was promoted yet"):
         last_promotion(lab("v1"))
+
+
+def serving(replicas: int) -> Stable:
+    return Stable(slot=Slot.GREEN, release=Release(version="v2", replicas=replicas))
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "replicas"),
+    [
+        (3, Release(version="v1", replicas=4), 3),
+        (0, Release(version="v1", replicas=4), 4),
+        (0, None, 2),
+        (0, Release(version="v1", replicas=0), 2),
+    ],
+    ids=["as many as serve now", "scaled to none", "scaled to none, and nothing is known from before", "none before either"],
+)
+def test_a_version_that_was_scaled_to_none_is_undone_with_the_replicas_from_before(
+    ran: Ran, now: int, before: Release | None, replicas: int
+) -> None:
+    run = ran("1-here", "v2").run
+    run = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, before=before))
+
+    plan = plan_back(run, serving(now))
+
+    assert Deploy(Slot.BLUE, Release(version="v1", replicas=replicas)) in plan.steps
+    assert plan.replicas == replicas
+
+
+@pytest.mark.parametrize(("asked", "rate"), [(None, 7.0), (0.0, 0.0), (20.0, 20.0)])
+def test_an_undo_has_the_users_of_the_rollout_that_it_takes_back_unless_somebody_says_otherwise(
+    ran: Ran, asked: float | None, rate: float
+) -> None:
+    run = msgspec.structs.replace(ran("1-here", "v2").run, load=LoadOptions(rate=7.0, users=12, feedback=True, group_header="x-user-group"))
+
+    assert users_meanwhile(run, asked) == LoadOptions(rate=rate, users=12)

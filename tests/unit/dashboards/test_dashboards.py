@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grafana_foundation_sdk.cog import plugins
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards import generated
+from tests.unit.dashboards.schema import problems
 
 
 @pytest.fixture(params=list(generated.BOARDS))
@@ -33,33 +31,52 @@ def test_a_difference_is_named_by_its_file(tmp_path: Path) -> None:
     assert "one-more.json as committed" in generated.drift(tmp_path)
 
 
-def unknown(board: dict[str, Any]) -> list[str]:
-    """Where a dashboard has what Grafana's own types leave out, or have otherwise, when they read it and write it again."""
-    plugins.register_default_plugins()
-    return sorted(missing(board, json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))))
-
-
-def missing(part: object, whole: object, where: str = "") -> list[str]:
-    """What of `part` is not, or otherwise, in `whole`, which may have defaults beside it; empty lists and dictionaries are nothing."""
-    if isinstance(part, dict) and isinstance(whole, dict):
-        return [found for key, value in part.items() for found in missing(value, whole.get(key), f"{where}.{key}")]
-    if isinstance(part, list) and isinstance(whole, list) and len(part) == len(whole):
-        return [found for index, value in enumerate(part) for found in missing(value, whole[index], f"{where}[{index}]")]
-    return [] if part == whole or (part in ({}, []) and whole is None) else [where]
-
-
-def test_the_schema_knows_every_field_but_those_of_the_prometheus_plugin(board: dict[str, Any]) -> None:
+def test_the_schema_knows_all_but_four_fields_of_the_prometheus_plugin(board: dict[str, Any]) -> None:
     annotations = range(len(board.get("annotations", {}).get("list", [])))
     plugin = ("step", "textFormat", "titleFormat", "useValueForTime")
 
-    assert unknown(board) == [f".annotations.list[{index}].{field}" for index in annotations for field in plugin]
+    assert problems(board) == [f".annotations.list[{index}].{field}" for index in annotations for field in plugin]
 
 
-def test_a_field_that_the_schema_does_not_know_is_found(board: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("path", "nonsense"),
+    [
+        ("panels.0.colour", "red"),
+        ("panels.0.type", "no-such-panel"),
+        ("panels.0.gridPos.w", "wide"),
+        ("panels.0.gridPos.h", 1.5),
+        ("panels.0.fieldConfig.defaults.unit", 7),
+        ("panels.0.fieldConfig.defaults.unit", "furlongs"),
+        ("panels.0.title", ["a", "list"]),
+        ("panels.0.targets.0.expr", 5),
+        ("panels.0.transformations.0.id", 3),
+        ("panels.0.targets.0.format", "a nice one"),
+        ("panels.0.targets.0.datasource.type", "no-such-source"),
+        ("panels.0.options.textMode", "loud"),
+        ("panels.4.fieldConfig.defaults.custom.lineWidth", "thick"),
+        ("panels.4.options.legend.placement", "nowhere"),
+        ("panels.4.fieldConfig.overrides.0.properties.0.id", 3),
+        ("refresh", []),
+        ("graphTooltip", 9),
+        ("tags", "one"),
+        ("tags.0", 1),
+        ("time.from", 15),
+        ("editable", "no"),
+        ("schemaVersion", "new"),
+        ("templating.list.0.type", "whatever"),
+        ("links.0.keepTime", "yes"),
+    ],
+)
+def test_nonsense_is_found(path: str, nonsense: object) -> None:
     """Else the test above could not fail."""
-    board["panels"][0]["colour"] = "red"
+    board: Any = json.loads(generated.text("compare" if "transformations" in path else "gateway"))
+    *way, last = (int(step) if step.isdecimal() else step for step in path.split("."))
+    place = board
+    for step in way:
+        place = place[step]
+    place[last] = nonsense
 
-    assert ".panels[0].colour" in unknown(board)
+    assert problems(board)
 
 
 def test_every_panel_says_what_it_shows_and_asks_the_source_that_is_chosen(board: dict[str, Any]) -> None:
@@ -70,6 +87,16 @@ def test_every_panel_says_what_it_shows_and_asks_the_source_that_is_chosen(board
         assert panel["targets"]
         for target in panel["targets"]:
             assert target["datasource"]["uid"] == source
+
+
+def test_every_column_of_a_table_is_called_by_its_query() -> None:
+    """Grafana calls the column of an only query `Value`, and those of several `Value #A` and so on."""
+    tables = [panel for name in generated.BOARDS for panel in json.loads(generated.text(name))["panels"] if "transformations" in panel]
+    assert {len(panel["targets"]) > 1 for panel in tables} == {True, False}
+    for panel in tables:
+        (names,) = (one["options"]["renameByName"] for one in panel["transformations"] if one["id"] == "organize")
+        refs = [target["refId"] for target in panel["targets"]]
+        assert ({f"Value #{ref}" for ref in refs} if len(refs) > 1 else {"Value"}) <= names.keys(), panel["title"]
 
 
 def test_panels_do_not_overlap_and_fit_the_width(board: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.predictions.database import migrate, open_database
+from app.predictions.database import open_database
+from app.predictions.migrating import migrate
 from dashboards import generated
 from tests import postgresql
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import accumulate, pairwise
+from math import inf
 from socket import create_server
 from string import Template
 
@@ -91,17 +92,33 @@ def test_restarts_never_add_what_did_not_happen(steps: list[tuple[int, bool]]) -
         ("age", 'time() - timestamp(up{job="model-api"})'),
         ("scrapes", 'up{job="model-api",slot="blue"}[1500ms]'),
         ("requests", 'model_api_requests_total{job="model-api",slot="blue",handler="/predict",mirrored="false"}[1500ms]'),
+        (
+            "durations",
+            'model_api_request_duration_seconds_bucket{job="model-api",slot="blue",handler="/predict",mirrored="false"}[1500ms]',
+        ),
+        ("in_flight", 'sum(model_api_in_flight_requests{job="model-api",slot="blue"})'),
         ("dropped", 'sum by (slot) (model_api_prediction_log_dropped_total{job="model-api"})'),
         ("cpu", 'process_cpu_seconds_total{job="model-api"}[1500ms]'),
         ("mirrored", 'sum(model_api_requests_total{job="model-api",slot="blue",mirrored="true"})'),
     ],
 )
 def test_what_is_asked(query: str, promql: str) -> None:
-    assert PROMQL[query].substitute(slot=Slot.BLUE, window=1500, recent=3000) == promql
+    assert PROMQL[query].substitute(slot=Slot.BLUE, window=1500, recent=3000, mirrored="false") == promql
 
 
 def test_every_query_is_tested_as_text() -> None:
-    assert set(PROMQL) == {"up", "recently_up", "age", "scrapes", "requests", "mirrored", "dropped", "cpu"}
+    assert set(PROMQL) == {
+        "up",
+        "recently_up",
+        "age",
+        "scrapes",
+        "requests",
+        "durations",
+        "in_flight",
+        "mirrored",
+        "dropped",
+        "cpu",
+    }
 
 
 class Lab:
@@ -157,6 +174,29 @@ def test_users_requests_are_counted_exactly(lab: Lab) -> None:
     assert lab.witness.counts(Slot.BLUE, start, end) == Count(7, 15)
     assert lab.witness.counts(Slot.BLUE, start, later) == Count(5, 13)
     lab.sees(Slot.BLUE, end, Count(0, 0))
+
+
+def test_copies_are_counted_apart_by_status_and_by_how_long_they_took(lab: Lab) -> None:
+    """And those that a replica has got and not answered are known as well."""
+    start = now()
+    lab.green.answer(6, mirrored="true", seconds=0.004)
+    lab.green.answer(3, mirrored="true", code="422", seconds=0.02)
+    lab.green.answer(1, mirrored="true", code="500", seconds=7.0)
+    lab.green.answer(2, seconds=0.004)
+    lab.green.hold(5)
+    witness = lab.witness
+
+    wait_for(lambda: witness.in_flight(Slot.GREEN) == 5, "5 are under way")
+    lab.sees(Slot.GREEN, start, Count(0, 2))
+    end = now()
+    took = witness.durations(Slot.GREEN, start, end, mirrored=True)
+    assert witness.answered(Slot.GREEN, start, end, mirrored=True) == {"200": 6, "422": 3, "500": 1}
+    assert witness.counts(Slot.GREEN, start, end, mirrored=True) == Count(4, 10)
+    assert (took[0.005], took[0.025], took[5.0], took[inf]) == (6, 9, 9, 10)
+    assert witness.counts(Slot.BLUE, start, end, mirrored=True) is None
+    assert witness.durations(Slot.BLUE, start, end, mirrored=True) == {}
+    assert all(map(all, witness.scrapes(Slot.GREEN, start, end)))
+    lab.green.hold(-5)
 
 
 def test_replicas_that_answer_their_scrapes_pass(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,16 @@
 """What a run cost its users fits a terminal, and says the most important first."""
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from impact import copying
+from impact.figures import Finding
 from impact.summary import Summary
 from impact.terminal import render
+from impact.userlog import Request
+from strategies.traffic import Slot
 from tests.unit.impact.recorded_run import Recorder, a_run, carried_out
 from tests.unit.impact.test_summary import ROLLED_BACK, ROWS, summary_of
 
@@ -48,6 +53,20 @@ def test_what_it_cost_is_told_in_sentences() -> None:
     assert "The last request that went to the candidate was sent 200 ms after the decision to go back." in text
     assert "It took 8 replica-seconds beyond what the traffic needs." in text
     assert "1 request was never sent" in text
+
+
+def test_what_copying_cost_the_users_is_told_where_it_is_known() -> None:
+    plain = summary_of(a_run(), ROLLED_BACK, ROWS)
+    requests = [Request(0.0, 0.0, seconds, 1, "id", Slot.BLUE, "v1", 200, "", "benign", "benign") for seconds in (0.02, 0.03)]
+    copied = Finding(phase="a copy of 100 %", facts=copying.facts(requests[:1], requests))
+    unknown = Finding(phase="a copy of 100 %", facts=copying.facts([], requests))
+
+    def text(*findings: Finding) -> str:
+        return " ".join(" ".join(printed(msgspec.structs.replace(plain, findings=findings))).split())
+
+    told = "While their requests were copied, users waited: p50 20.0 ms against 20.0 ms before; p95 30.0 ms against 20.0 ms before; "
+    assert f"{told}p99 30.0 ms against 20.0 ms before." in text(copied)
+    assert "requests were copied" not in text(unknown) + text()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The verdicts of an A/B test and of a shadow, from logs that the model API's own writer wrote."""
+"""The verdict of an A/B test, from a log that the model API's own writer wrote."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -9,18 +9,17 @@ import pytest
 from app.log_databases import database
 from app.prediction_log import Predicted, Truth
 from app.prediction_log import PredictionLog as Writer
-from impact.experiment_witness import ExperimentWitness
+from impact.experiment_witness import ExperimentWitness, at_random
 from impact.prediction_log import PredictionLog
-from impact.shadow_witness import ShadowWitness
 from impact.userlog import Request
 from strategies.errors import WitnessLost
 from strategies.judgement import Verdict
-from strategies.run import JudgeOptions
+from strategies.run import JudgeOptions, LoadOptions
 from strategies.traffic import Match, Slot, Traffic
 
 BLUE, GREEN = Slot.BLUE, Slot.GREEN
 SPLIT = Traffic(stable=BLUE, weight=50, sticky="run")
-SHADOW = Traffic(stable=BLUE, mirror=100)
+MATCHED = Traffic(stable=BLUE, match=Match(name="x-user-group", value="beta", share=50))
 ANSWERS = 10
 
 
@@ -46,8 +45,18 @@ def asked(number: int, user: int, slot: Slot) -> Request:
     return Request(float(number), float(number), 0.01, user, f"r-{number}", slot, slot.value, 200, "", "benign", "benign")
 
 
-def said(number: int, slot: Slot, prediction: str, *, mirrored: bool = False) -> Predicted:
-    return Predicted(f"r-{number}", time.time(), slot.value, slot.value, mirrored, prediction, 0.9, 0.002, 200)
+def said(number: int, slot: Slot, prediction: str) -> Predicted:
+    return Predicted(
+        f"r-{number}",
+        time.time(),
+        slot.value,
+        slot.value,
+        mirrored=False,
+        prediction=prediction,
+        probability=0.9,
+        latency=0.002,
+        status=200,
+    )
 
 
 def experiment(tmp_path: Path, users: int, wrong: Mapping[Slot, int], *, split: int = 2) -> tuple[str, list[Request]]:
@@ -111,37 +120,21 @@ def test_of_users_who_were_not_chosen_by_the_lab_that_is_told(tmp_path: Path) ->
     assert judgement.verdict is not Verdict.ERROR
 
 
+@pytest.mark.parametrize(
+    ("traffic", "load", "randomised"),
+    [
+        (SPLIT, LoadOptions(), True),
+        (SPLIT, LoadOptions(rate=0.0), True),
+        (MATCHED, LoadOptions(group_share=50), True),
+        (MATCHED, LoadOptions(group_share=0), False),
+        (MATCHED, LoadOptions(rate=0.0, group_share=50), False),
+    ],
+)
+def test_only_a_split_and_the_labs_own_users_are_called_randomised(traffic: Traffic, load: LoadOptions, randomised: bool) -> None:
+    """Without the lab's users, whoever matches was chosen by somebody else, whatever share of them was asked for."""
+    assert at_random(traffic, load) is randomised
+
+
 def test_a_log_with_holes_judges_nobody(tmp_path: Path) -> None:
     with pytest.raises(WitnessLost, match="not whole"):
         judge(*experiment(tmp_path, 8, {BLUE: 0, GREEN: 0}), dropped=1.0)
-
-
-def shadowed(tmp_path: Path, pairs: int, differing: int, *, lost: int = 0, age: float = 0.0) -> tuple[Verdict, str, Mapping[str, object]]:
-    """`pairs` requests and their copies, `differing` of them answered otherwise; then `lost` ones without a copy, `age` seconds ago."""
-    records = [said(number, BLUE, "benign") for number in range(pairs + lost)]
-    records = [record._replace(at=record.at - age) for record in records]
-    records += [said(number, GREEN, "malignant" if number < differing else "benign", mirrored=True) for number in range(pairs)]
-    tmp_path.mkdir(exist_ok=True)
-    url = f"sqlite:///{tmp_path}/log.db"
-    write(url, records)
-    with PredictionLog(url, since=0) as log:
-        witness = ShadowWitness(log, Dropped(), JudgeOptions(), SHADOW, alpha=0.05)
-        judgement = witness.look(dict.fromkeys((f"r-{number}" for number in range(pairs)), "benign"), 1.0, final=True)
-    return judgement.verdict, judgement.reason, judgement.facts
-
-
-def test_a_shadow_that_agrees_passes_and_one_that_does_not_fails_with_examples(tmp_path: Path) -> None:
-    assert shadowed(tmp_path / "a", 600, 0)[0] is Verdict.PASS
-    verdict, _, facts = shadowed(tmp_path / "b", 600, 300)
-
-    assert verdict is Verdict.FAIL
-    assert facts["flips benign → malignant"] == 300
-    assert "benign was right" in str(facts["example 1"])
-
-
-def test_a_shadow_whose_copies_do_not_come_is_an_error(tmp_path: Path) -> None:
-    verdict, reason, facts = shadowed(tmp_path, 600, 0, lost=300, age=60.0)
-
-    assert verdict is Verdict.ERROR
-    assert reason.startswith("600 of 900 requests came as a copy")
-    assert facts["copies that never came"] == 300

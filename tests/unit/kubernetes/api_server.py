@@ -82,8 +82,10 @@ def api_server(folder: Path) -> Iterator[tuple[ApiServer, Path]]:
             length = int(self.headers.get("content-length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             parts = urlsplit(self.path)
-            status, answer = api.answer(self.command, parts.path, parse_qs(parts.query), body)
-            content = json.dumps(answer).encode()
+            query = parse_qs(parts.query)
+            status, answer = api.answer(self.command, parts.path, query, body)
+            # a watch in which nothing happens; whoever watches lists anew at its end
+            content = b"" if "watch" in query else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(content)))

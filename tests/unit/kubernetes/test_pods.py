@@ -139,3 +139,54 @@ def test_the_gateways_own_list_tells_who_is_healthy_and_what_is_in_flight() -> N
         (Slot.GREEN, "10.0.0.3:8000", False, 0),
     }
     assert gateway.route_names({"configs": [{"route_config": {"virtual_hosts": [{"routes": [{"name": "a"}, {}]}]}}]}) == {"a", ""}
+
+
+EVICTED: Json = {
+    "metadata": {"name": "model-api-green-7c9-x", "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {"lab/version": "v2"}},
+    "status": {
+        "phase": "Failed",
+        "reason": "Evicted",
+        "message": "The node was low on resource: memory. Threshold quantity: 100Mi, available: 71Mi. ",
+        "startTime": "2026-01-01T00:00:00Z",
+        "conditions": [
+            {
+                "type": "DisruptionTarget",
+                "status": "True",
+                "reason": "TerminationByKubelet",
+                "message": "The node was low on resource: memory.",
+            },
+            {"type": "PodReadyToStartContainers", "status": "False"},
+            {"type": "Ready", "status": "False", "reason": "PodFailed"},
+            {"type": "PodScheduled", "status": "True"},
+        ],
+        "containerStatuses": [
+            {"name": "model-api", "ready": False, "started": False, "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}
+        ],
+    },
+}
+"""As the API server keeps a pod that the kubelet has evicted, until somebody deletes it."""
+REFUSED: Json = {
+    "metadata": {"name": "model-api-green-7c9-y", "creationTimestamp": "2026-01-01T00:00:09Z", "labels": {"lab/version": "v2"}},
+    "status": {
+        "phase": "Failed",
+        "reason": "OutOfcpu",
+        "message": "Pod was rejected: Node didn't have enough resource: cpu, requested: 500, used: 1900, capacity: 2000",
+        "startTime": "2026-01-01T00:00:09Z",
+    },
+}
+"""One that the kubelet has never started."""
+
+
+def test_a_pod_that_has_ended_is_told_from_one_that_may_get_ready() -> None:
+    succeeded: Json = {"metadata": {"name": "x"}, "status": {"phase": "Succeeded"}}
+
+    assert all(map(pods.finished, (EVICTED, REFUSED, succeeded)))
+    assert not pods.finished(pod())
+    assert pods.hopeless(EVICTED) == ""
+
+
+def test_why_a_pod_has_ended_is_told_in_the_kubelets_words() -> None:
+    assert pods.obstacle(EVICTED, []) == "Evicted: The node was low on resource: memory. Threshold quantity: 100Mi, available: 71Mi."
+    assert pods.obstacle({"metadata": {}, "status": {"phase": "Failed"}}, []) == "phase Failed"
+    assert pods.lost([REFUSED, pod(), EVICTED]).startswith("; 2 of its pods have ended before, the last with OutOfcpu: Pod was rejected")
+    assert pods.lost([pod()]) == ""

@@ -242,8 +242,41 @@ def test_a_rival_on_the_gateway_is_named(owned: Owned) -> None:
         "spec": {"gateways": ["lab/lab"]},
     }
 
-    with pytest.raises(RouteRefused, match="else/rival, written by carol"):
-        mine.check()
+    # their object is theirs: also where routes are taken back, this one is not
+    for asked in (mine.check, mine.require_no_rival, owned.routes(reclaim=True).check):
+        with pytest.raises(RouteRefused, match="else/rival, written by carol, claims the gateway's requests too"):
+            asked()
 
     owned.server.objects[f"{CLAIMS}/rival"]["spec"]["gateways"] = ["lab"]
     mine.check()
+    mine.require_no_rival()
+
+
+@pytest.mark.parametrize(
+    ("namespace", "spec", "slots"),
+    [
+        ("lab", {"http": [{"route": [{"destination": {"host": "model-api-blue"}}]}]}, {BLUE}),
+        ("else", {"http": [{"route": [{"destination": {"host": "model-api-blue"}}]}]}, set()),
+        ("else", {"http": [{"route": [{"destination": {"host": "model-api-blue.lab"}}]}]}, {BLUE}),
+        ("else", {"tcp": [{"route": [{"destination": {"host": "model-api-green.lab.svc.cluster.local"}}]}]}, {GREEN}),
+        (
+            "lab",
+            {"http": [{"route": [{"destination": {"host": "other"}}], "mirrors": [{"destination": {"host": "model-api-blue"}}]}]},
+            {BLUE},
+        ),
+        ("lab", {"http": [{"delegate": {"name": "shop"}}]}, {BLUE, GREEN}),
+        ("lab", {"http": [{"directResponse": {"status": 503}}]}, set()),
+    ],
+)
+def test_a_slot_to_which_somebody_elses_routes_may_lead_is_told_from_others(
+    owned: Owned, namespace: str, spec: dict[str, Any], slots: set[Slot]
+) -> None:
+    metadata = {"name": "rival", "namespace": namespace}
+    owned.server.objects[f"{CLAIMS}/rival"] = {"metadata": metadata, "spec": {"gateways": ["lab/lab"], **spec}}
+
+    for slot in Slot:
+        if slot in slots:
+            with pytest.raises(RouteRefused, match=f"{namespace}/rival, .*, sends users to {slot}, which is not stopped under them"):
+                owned.routes().require_no_rival_to(slot)
+        else:
+            owned.routes().require_no_rival_to(slot)

@@ -120,3 +120,18 @@ def test_a_cluster_of_somebody_else_is_only_used_by_name() -> None:
     found = cluster_settings(Sources({"context": "theirs"}, {"LAB_GATEWAY_URL": "http://gateway.test/"}, MISSING))
 
     assert (found.cluster, found.context, found.gateway) == ("", "theirs", "http://gateway.test")
+
+
+def test_where_a_cluster_of_somebody_else_is_reached_is_never_guessed() -> None:
+    """A port of this machine may be that of another lab."""
+
+    def found(**environment: str) -> KubernetesSettings:
+        return cluster_settings(Sources({"context": "theirs"}, environment, MISSING))
+
+    assert (found().gateway, found().prometheus) == ("", "")
+    with pytest.raises(UsageError, match=r"^theirs is no cluster of ours, so set LAB_GATEWAY_URL and LAB_PROMETHEUS_URL: "):
+        found(LAB_GATEWAY_PORT="8080").require_addresses()
+    with pytest.raises(UsageError, match="so set LAB_PROMETHEUS_URL: "):
+        found(LAB_GATEWAY_URL="http://gateway.test").require_addresses()
+    found(LAB_GATEWAY_URL="http://gateway.test", LAB_PROMETHEUS_URL="http://prometheus.test").require_addresses()
+    on_kind().require_addresses()

@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from prometheus_client import CollectorRegistry, Counter, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from app.metrics import BUCKETS
 from platforms.local import prometheus_binary, prometheus_config
 from platforms.local.prometheus_config import Target
 from strategies.traffic import Slot
@@ -27,6 +28,8 @@ class Replica:
         registry = CollectorRegistry()
         labels = ("version", "slot", "mirrored", "handler", "code")
         self._requests = Counter("model_api_requests_total", "Requests answered", labels, registry=registry)
+        self._duration = Histogram("model_api_request_duration_seconds", "How long", labels[:-1], buckets=BUCKETS, registry=registry)
+        self._in_flight = Gauge("model_api_in_flight_requests", "Being answered", labels[:2], registry=registry)
         self._server, self._thread = start_http_server(port, addr="127.0.0.1", registry=registry)
         self.port = self._server.server_port
         self.slot, self.version = slot, version
@@ -38,9 +41,15 @@ class Replica:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.stop()
 
-    def answer(self, number: int, code: str = "200", handler: str = "/predict", mirrored: str = "false") -> None:
-        """Count `number` requests as answered."""
+    def answer(self, number: int, code: str = "200", handler: str = "/predict", mirrored: str = "false", seconds: float = 0.01) -> None:
+        """Count `number` requests as answered, each after `seconds`."""
         self._requests.labels(self.version, self.slot, mirrored, handler, code).inc(number)
+        for _ in range(number):
+            self._duration.labels(self.version, self.slot, mirrored, handler).observe(seconds)
+
+    def hold(self, number: int) -> None:
+        """Have so many more requests under way."""
+        self._in_flight.labels(self.version, self.slot).inc(number)
 
     def stop(self) -> None:
         """Serve no more; the port is free then."""

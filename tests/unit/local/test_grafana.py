@@ -87,7 +87,24 @@ def test_it_runs_on_loopback_with_the_dashboards_of_a_cluster(
     (source,) = json.loads((provisioning / "datasources" / "lab.yaml").read_text())["datasources"]
     (boards,) = json.loads((provisioning / "dashboards" / "lab.yaml").read_text())["providers"]
     assert (source["uid"], source["url"]) == ("prometheus", "http://127.0.0.1:3")
-    assert {path.name for path in Path(boards["options"]["path"]).glob("*.json")} >= {"rollout.json", "compare.json"}
+    shown = {path.stem: json.loads(path.read_text()) for path in Path(boards["options"]["path"]).glob("*.json")}
+    assert shown.keys() == {path.stem for path in grafana.DASHBOARDS.glob("*.json")}
+    assert shown["rollout"] == json.loads((grafana.DASHBOARDS / "rollout.json").read_text())
+
+
+def test_no_panel_asks_a_source_that_is_not_there(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lab on this machine has no PostgreSQL."""
+    at_hand(tmp_path, monkeypatch)
+    lab, _ = started(folder)
+    assert lab.grafana is not None
+    local.stop(folder, clock=SystemClock())
+
+    shown = [json.loads(path.read_text()) for path in (folder / "grafana" / "dashboards").glob("*.json")]
+    assert {panel["datasource"]["type"] for board in shown for panel in board["panels"]} == {"prometheus"}
+    choices = [choice for board in shown for choice in board["templating"]["list"] if choice["type"] == "datasource"]
+    assert {choice["query"] for choice in choices} == {"prometheus"}
+    serving = next(board for board in shown if board["title"] == "Serving")
+    assert "Rows in the database" in {panel["title"] for panel in serving["panels"]}
 
 
 def test_a_lab_is_whole_without_it(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

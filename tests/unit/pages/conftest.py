@@ -40,6 +40,7 @@ def forget() -> None:
     """What a restart of the pages forgets."""
     Configuration.from_environment.cache_clear()
     st.cache_resource.clear()
+    st.cache_data.clear()
     models.published.cache_clear()
 
 

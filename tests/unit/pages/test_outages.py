@@ -10,7 +10,12 @@ import httpx
 import pytest
 
 from app.artifact import build
+from app.choice import Choice, write_choice
+from app.errors import UnknownVersion
 from app.pages import in_database
+from app.pages.__main__ import main
+from app.publishing import publish
+from app.store import read_card
 from tests import postgresql
 from tests.unit.app.replica import Replica
 from tests.unit.pages.conftest import Opener, click, forget, run, said
@@ -57,6 +62,37 @@ def test_side_by_side_says_when_its_store_is_gone_and_compares_once_it_is_back(
     page = click(page.run(), "Ask both")
     assert not page.error
     assert "version **v2**" in said(page)
+
+
+def test_the_page_of_the_model_as_data_serves_what_was_fetched_for_it_and_misses_no_store(
+    opened: Opener, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a cluster, where an init container fetches it."""
+    gone = f"file://{tmp_path}/gone"
+    write_choice(tmp_path / "model.toml", Choice(store=gone, version="v1"))
+    publish(tmp_path / "fetched", read_card(store, "v1"), (store / "v1" / "model.joblib").read_bytes())
+    monkeypatch.setenv("MODEL_PAGES_FETCHED", str(tmp_path / "fetched"))
+    forget()
+
+    page = click(opened("as_data"), "Predict")
+
+    assert "version **v1**" in said(page)
+    assert gone in said(page)
+
+
+def test_pages_for_which_somebody_fetches_the_model_end_with_a_sentence_if_it_is_not_there(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else they would be ready, and take the place of pages that have theirs."""
+    write_choice(tmp_path / "model.toml", Choice(store="s3://models", version="v2"))
+    (tmp_path / "fetched").mkdir()
+    for name, value in {"ARTIFACT": artifact, "CONFIG": tmp_path / "model.toml", "FETCHED": tmp_path / "fetched"}.items():
+        monkeypatch.setenv(f"MODEL_PAGES_{name}", str(value))
+    forget()
+
+    assert main([]) == UnknownVersion.exit_code
+
+    assert capsys.readouterr().err.startswith(f"the store {tmp_path}/fetched has no version v2")
 
 
 @pytest.mark.usefixtures("nothing_left_running")

@@ -130,28 +130,31 @@ def test_two_versions_answer_the_same_case_and_one_that_fails_hides_no_other(ope
     assert "version **v1**" in said(page)
 
 
+def test_a_version_whose_card_is_damaged_is_told_and_the_others_answer(
+    opened: Opener, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = tmp_path / "published"
+    for version in ("v1", "v2"):
+        run("app.stores", "publish", version, "--from", str(store), "--store", str(published))
+    (published / "v3").mkdir()
+    (published / "v3" / "model.json").write_text('{"name": "half a ca')
+
+    for where in (str(published), f"file://{published}"):
+        monkeypatch.setenv("MODEL_PAGES_STORE", where)
+        forget()
+        page = click(opened("side_by_side"), "Ask both")
+
+        assert page.selectbox[0].options == ["v1", "v2"]
+        assert "v3/model.json is no model card" in page.warning[0].value
+        assert {"version **v1**", "version **v2**"} <= set(said(page).split(" · "))
+
+
 def test_the_first_page_leads_to_every_other_and_says_what_each_is(opened: Opener) -> None:
     page = AppTest.from_file(str(Path(main.__file__)), default_timeout=SECONDS).run()
 
     assert not page.exception
     assert "How a model is served" in page.title[0].value
     assert [one.value for one in page.caption] == list(start.SENTENCES.values())
-
-
-@pytest.mark.everything
-def test_versions_side_by_side_come_from_a_published_store_as_well(
-    opened: Opener, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    published = f"file://{tmp_path}/published"
-    for version in ("v1", "v2"):
-        run("app.stores", "publish", version, "--from", str(store), "--store", published)
-    monkeypatch.setenv("MODEL_PAGES_STORE", published)
-    forget()
-
-    page = click(opened("side_by_side"), "Ask both")
-
-    assert page.selectbox[0].options == ["v1", "v2"]
-    assert {"version **v1**", "version **v2**"} <= set(said(page).split(" · "))
 
 
 @pytest.mark.everything

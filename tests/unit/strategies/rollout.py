@@ -7,7 +7,7 @@ from itertools import groupby
 from strategies.canary import CanaryOptions, canary
 from strategies.engine import Engine
 from strategies.errors import Interrupted, LabError
-from strategies.events import AnyEvent, Ended, StepEnded, StepStarted
+from strategies.events import AnyEvent, Ended, Ending, StepEnded, StepStarted, ending_of
 from strategies.plan import Plan, Promote
 from strategies.platform import SlotState, State
 from strategies.traffic import Slot, Traffic
@@ -32,12 +32,14 @@ class Rollout:
 
     Attributes:
         story: calls of the platform and writes of the journal in one order.
+        guard: what tells whether somebody else has changed the routes; nobody has.
     """
 
     def __init__(self, options: CanaryOptions = OPTIONS, plan: Plan | None = None) -> None:
         self.options = options
         self.plan = plan or canary(options)
         self.words = Words()
+        self.guard: Callable[[], None] = lambda: None
         self.story: Story = []
         self.clock = FakeClock()
         self.platform = FakePlatform(self.clock, replicas=options.replicas, stable=options.stable, timeout=TIMEOUT, story=self.story)
@@ -53,15 +55,15 @@ class Rollout:
         self.clock.restart()
         first = first_open_step(self.journal.events)
         if first is None:
-            return self._engine().give_up(Interrupted("the run was on its way back when its labctl died"))
+            return self.give_up(ending_of(self.journal.events) or Interrupted("the run was on its way back when its labctl died"))
         return self.run(first)
 
     def abort(self) -> Ended:
         """`labctl abort` of a run that was left behind."""
         return self.give_up(Interrupted("labctl abort"))
 
-    def give_up(self, error: LabError) -> Ended:
-        """A labctl that ends the run because of `error` before it carried anything out."""
+    def give_up(self, error: LabError | Ending) -> Ended:
+        """A labctl that ends the run as `error` says before it carried anything out."""
         self.clock.restart()
         return self._engine().give_up(error)
 
@@ -120,6 +122,7 @@ class Rollout:
             timeout=TIMEOUT,
             promoted=self.promoted,
             control=self.words,
+            guard=self.guard,
         )
 
 

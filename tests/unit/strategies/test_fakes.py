@@ -8,7 +8,7 @@ from strategies.errors import CouldNotRun, NotReady, ToolFailed
 from strategies.plan import Release, Replace, Replacement
 from strategies.platform import SlotState, State
 from strategies.traffic import Slot, Traffic
-from tests.fakes import FakeClock, FakePlatform, Fault
+from tests.fakes import FakeClock, FakePlatform, Fault, Killed
 
 BLUE, GREEN = Slot.BLUE, Slot.GREEN
 V1 = SlotState(version="v1", replicas=4, ready=4, in_flight=1)
@@ -121,6 +121,37 @@ def test_recreate_leaves_nobody_to_answer_and_rolling_no_fewer_than_before(
     platform.replace(Replace(BLUE, v2(4), how))
 
     assert min(ready) == least
+    assert platform.state().slots[BLUE] == SlotState(version="v2", replicas=4, ready=4, in_flight=1)
+
+
+@pytest.mark.parametrize(("surge", "unavailable"), [(1, 0), (4, 0), (9, 0), (0, 1), (0, 9), (2, 1)])
+def test_a_rolling_exchange_goes_as_far_as_it_may_and_no_further(
+    platform: FakePlatform, clock: FakeClock, surge: int, unavailable: int
+) -> None:
+    """Replicas that drain are there still, and ready no longer."""
+    seen: list[SlotState] = []
+    clock.watchers.append(lambda: seen.append(platform.state().slots[BLUE]))
+
+    platform.replace(Replace(BLUE, v2(4), Replacement.ROLLING, surge, unavailable))
+
+    assert min(state.ready for state in seen) == max(0, 4 - unavailable)
+    assert max(state.replicas for state in seen) == min(8, 4 + surge)
+    assert platform.state().slots[BLUE] == SlotState(version="v2", replicas=4, ready=4, in_flight=1)
+
+
+def test_an_exchange_whose_labctl_died_is_over_only_when_all_are_ready(platform: FakePlatform, clock: FakeClock) -> None:
+    exchange = Replace(BLUE, v2(4), Replacement.ROLLING)
+    kills = 0
+    for sleep in range(3, 400, 7):
+        clock.kill_at = clock.sleeps + sleep
+        try:
+            platform.replace(exchange)
+        except Killed:
+            kills += 1
+            continue
+        break
+
+    assert kills
     assert platform.state().slots[BLUE] == SlotState(version="v2", replicas=4, ready=4, in_flight=1)
 
 

@@ -14,7 +14,8 @@ from strategies.errors import CouldNotRun
 from strategies.events import Ended, Outcome, PhaseStarted, StepEnded
 from strategies.in_place import InPlaceOptions, recreate, rolling
 from strategies.judgement import Verdict
-from strategies.plan import Deploy, Plan, Release, Subject
+from strategies.plan import Deploy, Plan, Release, Replace, Replacement, Subject
+from strategies.platform import SlotState
 from strategies.shadow import ShadowOptions, shadow
 from strategies.steering import Command
 from strategies.traffic import Match, Slot, Traffic, replicas_needed
@@ -43,11 +44,14 @@ def plans(before: Release, replicas: int) -> st.SearchStrategy[Plan]:
     times = st.floats(0, 2)
     common = {"to_version": st.just("v2"), "before": st.just(before), "stable": st.just(Slot.BLUE), "replicas": st.just(replicas)}
     beside = {**common, "hold": times, "baseline": times, "keep": times}
-    in_place = st.builds(InPlaceOptions, **common, hold=times, baseline=times)
+    in_place = {**common, "hold": times, "baseline": times}
+    steps_of_exchange = st.tuples(st.integers(0, 3), st.integers(0, 3)).filter(any)
     match = st.none() | st.just(Match(name="x-user-group", value="beta", share=30))
     return st.one_of(
-        in_place.map(recreate),
-        in_place.map(rolling),
+        st.builds(InPlaceOptions, **in_place).map(recreate),
+        steps_of_exchange.flatmap(
+            lambda most: st.builds(InPlaceOptions, **in_place, max_surge=st.just(most[0]), max_unavailable=st.just(most[1]))
+        ).map(rolling),
         st.builds(BlueGreenOptions, **beside, preview=times, manual=st.booleans()).map(blue_green),
         st.builds(CanaryOptions, **beside, weights=st.sampled_from([(10,), (5, 50), (100,)]), manual=st.booleans()).map(canary),
         st.builds(AbTestOptions, **beside, match=match, share=st.integers(1, 99), promote_winner=st.booleans()).map(ab_test),
@@ -109,7 +113,10 @@ def prepare(scenario: Scenario) -> Rollout:
         if scenario.stable_dies_at == rollout.clock.sleeps and not any(call[0] == "retire" for call in rollout.calls):
             platform.break_down(Slot.BLUE)
         state = platform.state()
-        if scenario.plan.in_place or scenario.stable_dies_at or state.traffic is None:
+        if exchange := next((step for step in scenario.plan.steps if isinstance(step, Replace)), None):
+            platform.broken.extend(beyond(exchange, state.slots[Slot.BLUE]))
+            return
+        if scenario.stable_dies_at or state.traffic is None:
             return
         for slot in Slot:
             percent, ready = state.traffic.percent(slot), state.slots[slot].ready
@@ -118,6 +125,17 @@ def prepare(scenario: Scenario) -> Rollout:
 
     rollout.clock.watchers.append(watch)
     return rollout
+
+
+def beyond(exchange: Replace, slot: SlotState) -> list[str]:
+    """What an exchange in place may not lead to; recreated, nobody is ready for a while."""
+    needed, rolls = exchange.release.replicas, exchange.how is Replacement.ROLLING
+    found = []
+    if rolls and slot.ready < needed - exchange.max_unavailable:
+        found.append(f"{slot.ready} replicas were ready, and {needed} less {exchange.max_unavailable} must be")
+    if slot.replicas > needed + (exchange.max_surge if rolls else 0):
+        found.append(f"there were {slot.replicas} replicas, and {needed} and {exchange.max_surge} more may be")
+    return found
 
 
 def perform(scenario: Scenario) -> tuple[Rollout, Ended]:

@@ -6,11 +6,13 @@ from math import inf
 import msgspec
 import pytest
 
+from strategies.ab_test import AbTestOptions, ab_test
 from strategies.blue_green import BlueGreenOptions, blue_green
 from strategies.errors import TakenOver
-from strategies.events import Ended, Looked, Noted, Outcome, PhaseStarted, StepStarted
+from strategies.events import Ended, Looked, Noted, ObjectiveSet, Outcome, PhaseStarted, StepStarted
 from strategies.judgement import Verdict
-from strategies.plan import Subject
+from strategies.plan import Plan, Route, Subject
+from strategies.shadow import ShadowOptions, shadow
 from strategies.steering import Command, paused
 from strategies.traffic import Slot, Traffic
 from tests.fakes import Fault, Killed
@@ -31,6 +33,10 @@ def says(rollout: Rollout, *commands: Command, in_phase: str, after: int = 0) ->
                 rollout.words.say(*commands)
 
     rollout.clock.watchers.append(watch)
+
+
+def notes(rollout: Rollout) -> list[str]:
+    return [event.text for event in rollout.journal.events if isinstance(event, Noted)]
 
 
 def looks(rollout: Rollout) -> int:
@@ -89,7 +95,7 @@ def test_a_promoted_analysis_is_not_waited_for_and_the_record_says_who_wanted_th
 
     assert ended.outcome is Outcome.PROMOTED
     assert rollout.clock.monotonic() < 100
-    assert "a person asked to promote" in [event.text for event in rollout.journal.events if isinstance(event, Noted)]
+    assert "a person asked to promote" in notes(rollout)
 
 
 def test_a_word_skips_one_wait_and_full_skips_all() -> None:
@@ -150,6 +156,124 @@ def test_a_word_that_nothing_waited_for_is_not_kept_for_the_next_wait() -> None:
     says(rollout, Command.PROMOTE, in_phase="deploy v2 ×1")
 
     assert rollout.run().outcome is Outcome.ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    ("command", "phase", "vain"),
+    [
+        (Command.PROMOTE, "deploy v2 ×1", "nothing waits in this step, so the word promote is dropped"),
+        (Command.RESUME, "10 %", "nothing is paused, so the word resume is dropped"),
+        (Command.UNDO, "10 %", "nothing is promoted yet, so the word undo is dropped"),
+        (Command.PAUSE, "way back", "a person asked to pause when the rollout was ending already, so the word is dropped"),
+    ],
+)
+def test_a_word_that_has_no_effect_is_written_down_as_such(command: Command, phase: str, vain: str) -> None:
+    rollout, plain = Rollout(), Rollout()
+    rollout.witness.verdicts = plain.witness.verdicts = {10: Verdict.FAIL}
+    says(rollout, command, in_phase=phase)
+
+    ended = rollout.run()
+
+    assert vain in notes(rollout)
+    assert ended == plain.run()
+
+
+def test_a_word_that_ends_a_pause_between_two_steps_is_not_called_dropped() -> None:
+    rollout = Rollout()
+    says(rollout, Command.PAUSE, Command.PROMOTE, in_phase="deploy v2 ×1")
+
+    assert rollout.run().outcome is Outcome.PROMOTED
+    assert not any("dropped" in note for note in notes(rollout))
+
+
+def heard(rollout: Rollout, command: Command) -> float:
+    """Seconds from the beginning until a word was heard."""
+    events = rollout.journal.events
+    word = next(event for event in events if isinstance(event, Noted) and event.text == f"a person asked to {command}")
+    return (word.at - events[0].at).total_seconds()
+
+
+def test_the_baseline_is_paused_within_two_seconds_and_goes_on_as_planned() -> None:
+    plain, rollout = (Rollout(msgspec.structs.replace(OPTIONS, baseline=60.0)) for _ in range(2))
+    says(rollout, Command.PAUSE, in_phase="baseline", after=4)
+    # the naps of a pause are half a second each
+    says(rollout, Command.RESUME, in_phase="baseline", after=204)
+
+    assert plain.run().outcome is rollout.run().outcome is Outcome.PROMOTED
+    assert heard(rollout, Command.PAUSE) == pytest.approx(2.5, abs=0.5)
+    assert rollout.clock.monotonic() - plain.clock.monotonic() == pytest.approx(100, abs=2)
+
+
+def test_the_rest_of_a_promoted_baseline_is_not_waited_for_and_what_there_was_of_it_counts() -> None:
+    rollout = Rollout(msgspec.structs.replace(OPTIONS, baseline=600.0))
+    says(rollout, Command.PROMOTE, in_phase="baseline", after=4)
+
+    assert rollout.run().outcome is Outcome.PROMOTED
+    assert rollout.clock.monotonic() < 60
+    assert "the rest of the baseline was not waited for, as a person asked" in notes(rollout)
+    assert any(isinstance(event, ObjectiveSet) for event in rollout.journal.events)
+
+
+def test_a_baseline_is_aborted_within_two_seconds() -> None:
+    """Between two naps that are interrupted lie half a second at most."""
+    rollout = Rollout(msgspec.structs.replace(OPTIONS, baseline=60.0))
+    rollout.clock.interrupt_at = 5
+
+    assert rollout.run().outcome is Outcome.INTERRUPTED
+    assert rollout.clock.monotonic() < 5
+    assert rollout.platform.state() == rollout.stable_alone
+
+
+def experiments(**more: bool) -> tuple[Plan, Plan]:
+    """An A/B test and a shadow that last long; with `more`, they promote."""
+    to, replicas = "v2", OPTIONS.replicas
+    test = AbTestOptions(to_version=to, stable=Slot.BLUE, replicas=replicas, hold=600.0, promote_winner=bool(more))
+    return ab_test(test), shadow(ShadowOptions(to_version=to, stable=Slot.BLUE, replicas=replicas, hold=600.0, promote=bool(more)))
+
+
+@pytest.mark.parametrize("word", [Command.PROMOTE, Command.PROMOTE_FULL])
+@pytest.mark.parametrize("plan", [*experiments(), *experiments(promote=True)])
+def test_no_word_takes_the_place_of_a_verdict_that_is_the_result(plan: Plan, word: Command) -> None:
+    """Too few to tell stays too few to tell, and the reason says that a person ended it before its time."""
+    rollout = Rollout(OPTIONS, plan)
+    rollout.witness.subjects = dict.fromkeys(Subject, Verdict.INCONCLUSIVE)
+    says(rollout, word, in_phase=phase_of_analysis(plan), after=8)
+
+    ended = rollout.run()
+
+    assert (ended.outcome, ended.exit_code) == (Outcome.INCONCLUSIVE, 3)
+    assert "a person asked to go on after" in ended.reason
+    assert "of 600 s, so this was the last look" in ended.reason
+    assert rollout.clock.monotonic() < 60
+    assert rollout.platform.state().slots == rollout.stable_alone.slots
+
+
+@pytest.mark.parametrize("plan", experiments(promote=True))
+@pytest.mark.parametrize(
+    ("verdict", "winner", "outcome"),
+    [
+        (Verdict.PASS, True, Outcome.PROMOTED),
+        (Verdict.FAIL, False, Outcome.ROLLED_BACK),
+        (Verdict.ERROR, False, Outcome.ERROR),
+    ],
+)
+def test_an_experiment_that_a_person_ends_early_ends_as_its_last_look_says(
+    plan: Plan, verdict: Verdict, winner: bool, outcome: Outcome
+) -> None:
+    rollout = Rollout(OPTIONS, plan)
+    rollout.witness.winner = winner
+    says(rollout, Command.PROMOTE_FULL, in_phase="baseline")
+    rollout.witness.subjects = dict.fromkeys(Subject, verdict)
+
+    ended = rollout.run()
+
+    assert ended.outcome is outcome
+    assert rollout.clock.monotonic() < 60
+
+
+def phase_of_analysis(plan: Plan) -> str:
+    """What users live in while the first analysis lasts."""
+    return next(step.traffic.in_words() for step in plan.steps if isinstance(step, Route))
 
 
 def test_a_preview_that_fails_is_met_by_nobody() -> None:
