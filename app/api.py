@@ -111,12 +111,12 @@ def create_app(
     async def healthz() -> Status:
         return Status(status="alive")
 
-    # the server opens its port once the model is loaded, checked and warmed, so only draining can make it unready
+    # the server opens its port once the model is loaded, checked and warmed, so only draining (or a fault) can make it unready
     @api.get("/readyz", summary="Ready for traffic", responses={503: {"model": Status, "description": "Draining"}})
     async def readyz(response: Response) -> Status:
-        if drain.begun:
+        if drain.begun or faults.unready:
             response.status_code = 503
-            return Status(status="draining")
+            return Status(status="draining" if drain.begun else "unready by a fault that was asked for")
         if shown:
             shown.prepare()
         return Status(status="ready")

@@ -1,4 +1,7 @@
-"""Faults on request: a ratio of predictions that fail, and time added to each. Off unless configured, and never on probes."""
+"""Faults on request: a ratio of predictions that fail, time added to each, and a replica that never says it is ready.
+
+Off unless configured. Predictions' faults are never on probes, nor the probe's on predictions.
+"""
 
 import asyncio
 import random
@@ -14,11 +17,13 @@ class Faults:
     Attributes:
         error_ratio: 0..1 of predictions fail.
         latency_seconds: added to every prediction.
+        unready: the probe of readiness says no.
         chance: where the failing ones are drawn from.
     """
 
     error_ratio: float = 0.0
     latency_seconds: float = 0.0
+    unready: bool = False
     chance: random.Random = field(default_factory=random.Random)
 
     async def strike(self) -> None:

@@ -51,7 +51,8 @@ def inference_router(model: Model, *, metrics: Metrics, drain: Drain, faults: Fa
             raise ModelNotFound(f"here is no {name} {version}: this replica serves {card.name} {card.version}")
 
     def readiness() -> Response:
-        return JSONResponse({"ready": not drain.begun}, status_code=503 if drain.begun else 200)
+        ready = not (drain.begun or faults.unready)
+        return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
 
     @router.get("/health/live", summary="Alive")
     async def live() -> dict[str, bool]:

@@ -68,7 +68,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     # the way a request goes: the first one through the thread pool would otherwise wait 10 ms for it to be set up
     anyio.run(anyio.to_thread.run_sync, model.predict, model.card.example)
     drain = Drain()
-    faults = Faults(settings.error_ratio, settings.latency_seconds)
+    faults = Faults(settings.error_ratio, settings.latency_seconds, settings.unready)
     app = create_app(
         model,
         slot=settings.slot,

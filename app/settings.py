@@ -38,6 +38,7 @@ class Settings(BaseSettings):
         drain_seconds: how long to go on accepting after SIGTERM.
         error_ratio: fault: this ratio (0..1) of predictions fails.
         latency_seconds: fault: added to every prediction.
+        unready: fault: it serves, and says that it is not ready.
         max_body_bytes: longest request body that is read.
         prediction_log: where predictions and feedback are written, "sqlite:///FILE" or "postgresql://..."; empty for nowhere.
         database: URL of predictions to show at /predictions; empty shows none.
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(default=5, ge=0, le=3600)
     error_ratio: float = Field(default=0, ge=0, le=1)
     latency_seconds: float = Field(default=0, ge=0, le=60)
+    unready: bool = False
     max_body_bytes: int = Field(default=65536, ge=1)
     prediction_log: Annotated[str, AfterValidator(_known)] = Field(default="", repr=False)
     database: SecretStr = SecretStr("")

@@ -2,23 +2,24 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cli.clock import SystemClock
+from cli.connected_cluster import ConnectedCluster
 from cli.labs import PATIENCE, Found, Holder, Serving
+from cli.recorded_cases import RecordedCases
 from cli.recorded_runs import RecordedRuns
 from cli.settings import Settings
 from impact.rundir import RunFolder
-from platforms.kubernetes import kind, model_store, prediction_log, routes, words
+from platforms.kubernetes import kind, model_store, routes, words
+from platforms.kubernetes.cases import CasesRecord
 from platforms.kubernetes.client import Cluster
 from platforms.kubernetes.gateway import Gateway
 from platforms.kubernetes.held import Held
-from platforms.kubernetes.helm import Helm
+from platforms.kubernetes.helm import Helm, Outdated
 from platforms.kubernetes.lease import Lease
 from platforms.kubernetes.ownership import OwnedRoutes
-from platforms.kubernetes.platform import KubernetesPlatform
 from platforms.kubernetes.record import Record
 from platforms.kubernetes.settings import KubernetesSettings
 from platforms.kubernetes.tools import Tools
@@ -31,24 +32,6 @@ from strategies.traffic import Slot, Traffic
 
 FIRST_TIMEOUT = 180.0
 """Seconds that the first version has to be ready: its image may have to be pulled."""
-
-
-class ConnectedCluster(KubernetesPlatform):
-    """The verbs, and the addresses of gateway, Prometheus and prediction log."""
-
-    def __init__(self, settings: KubernetesSettings, cluster: Cluster, **parts: Any) -> None:
-        super().__init__(cluster, **parts)
-        self.gateway = settings.gateway
-        self.prometheus = settings.prometheus
-        self._log_url = partial(prediction_log.url, cluster, settings)
-
-    @property
-    def prediction_log(self) -> str:
-        """See `cli.labs.Connected`. It has a password, so it is asked for by those who read the log and kept by nobody else."""
-        return self._log_url()
-
-    def note_users(self, pid: int | None, log: Path = Path()) -> None:
-        """See `cli.labs.Connected`. They end with the labctl that started them, and nothing on a cluster could find them."""
 
 
 class ClusterLab:
@@ -74,6 +57,7 @@ class ClusterLab:
         self._lease = Lease(self._cluster, self._target.namespace, clock=clock)
         self._record = Record(self._cluster, self._target.namespace)
         self._runs = RecordedRuns(self._record, places.runs)
+        self._cases = RecordedCases(CasesRecord(self._cluster, self._target.namespace))
         self._gateway = Gateway(self._cluster, self._target.namespace, clock=clock, patience=PATIENCE, note=self._tell)
         self._held: Held | None = None
 
@@ -165,6 +149,17 @@ class ClusterLab:
             platform.route(Traffic(stable=first))
         return True
 
+    def outdated(self, values: Mapping[str, Any]) -> Outdated | None:
+        """What the replicas that serve are made of, if it is another image than that of `values`, and how to have them exchanged.
+
+        No rollout does that by the way: it would compare two versions of the model on two programs.
+
+        Raises:
+            CouldNotRun: nobody is served.
+        """
+        serving = self.serving()
+        return self._helm(values).outdated(serving.stable) if serving else None
+
     def offer(self, version: str) -> None:
         """See `cli.labs.Lab`."""
         model_store.fill(Tools(self._clock, self._clock.say), self._cluster, self._target, self._places.store, version)
@@ -180,6 +175,10 @@ class ClusterLab:
     def stop(self) -> None:
         """See `cli.labs.Lab`. No rollout starts a cluster, so none ends one."""
         self.note_run(None)
+
+    def cases(self, folder: RunFolder) -> Path:
+        """See `cli.labs.Lab`. Whoever starts the run's first users keeps them with the cluster, whoever starts more finds them there."""
+        return self._cases.of(folder, self._places.store / "holdout.csv", self._tell)
 
     def connect(self, timeout: float, note: Callable[[str], None]) -> ConnectedCluster:
         """See `cli.labs.Lab`."""
@@ -224,9 +223,7 @@ class ClusterLab:
             self._target,
             self._cluster,
             namespace=namespace,
-            helm=Helm(
-                self._target.context, namespace, digest=partial(model_store.digest, self._places.store), extra=values or {}, held=held
-            ),
+            helm=self._helm(values or {}),
             gateway=self._gateway,
             owned=OwnedRoutes(self._cluster, namespace, held=held, note=note, reclaim=self._reclaim),
             held=held,
@@ -235,9 +232,18 @@ class ClusterLab:
             note=note,
         )
 
+    def _helm(self, values: Mapping[str, Any]) -> Helm:
+        return Helm(self._target.context, self._target.namespace, digest=self._digest, extra=values, held=self._held)
+
     def _tell(self, text: str) -> None:
         """A sentence for the record of the run that is under way, if one is."""
         self._note(text)
+
+    def _digest(self, version: str) -> str:
+        """The sha256 that a version's model must have: as the run under way knows it, which may have begun on another machine."""
+        recorded = self._record.read()
+        known = recorded.run.digests.get(version) if recorded else None
+        return known or model_store.digest(self._places.store, version)
 
     def _require_lab(self) -> None:
         """Refuse a cluster without a lab, before anything is written into it."""

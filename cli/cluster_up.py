@@ -1,6 +1,7 @@
 """`labctl up` and `labctl down` on a cluster."""
 
 import json
+from collections.abc import Sequence
 
 from cli.clock import SystemClock
 from cli.cluster_lab import ClusterLab
@@ -16,14 +17,18 @@ from platforms.kubernetes.tools import Tools
 from strategies.errors import LockHeld
 
 
-def up_on_cluster(chosen: Chosen, *, version: str, replicas: int, as_json: bool) -> None:
-    """Have a lab with a first version on the cluster; the addresses that lead to it are printed."""
+def up_on_cluster(chosen: Chosen, *, version: str, replicas: int, words: Sequence[str], as_json: bool) -> None:
+    """Have a lab with a first version on the cluster; the addresses that lead to it are printed.
+
+    `words` are the options by which the person chose it, which every other command needs as well.
+    """
     places, clock, display = settings(), SystemClock(), Display()
     require_version(places.store, version, "--version")
     with clock.listening(), exclusive(places.home, "labctl up"):
         installed = install(Tools(clock, display.say), _of(chosen), store=places.store)
         lab = ClusterLab(chosen.name, installed.settings, places, clock)
         new = lab.begin(version, replicas=replicas, values=installed.values, say=display.say)
+        outdated = None if new else lab.outdated(installed.values)
     urls = {
         "gateway": installed.settings.gateway,
         "prometheus": installed.settings.prometheus,
@@ -31,12 +36,21 @@ def up_on_cluster(chosen: Chosen, *, version: str, replicas: int, as_json: bool)
         **({"store": f"http://127.0.0.1:{installed.settings.ports.store}"} if installed.settings.cluster else {}),
     }
     if as_json:
-        print(json.dumps({"already": not new, "context": installed.settings.context, **urls}))
+        old = {"outdated": outdated.image, "exchange": outdated.exchange} if outdated else {}
+        print(json.dumps({"already": not new, "context": installed.settings.context, **urls, **old}))
         return
     print("up" if new else "already up")
     for name, url in urls.items():
         print(f"  {name:<11}{url}")
     print(f"  {'context':<11}{installed.settings.context}, namespace {installed.settings.namespace}")
+    if outdated:
+        print(f"its replicas run {outdated.image}, and {outdated.here} is what is here now; a rollout changes the version of the model and")
+        print(f"nothing else, so have them exchanged by:\n  {outdated.exchange}")
+    if words:
+        variables = " ".join(
+            f"LAB_{option.removeprefix('--').upper()}={value}" for option, value in zip(words[::2], words[1::2], strict=True)
+        )
+        print(f"every other command reaches it by `{' '.join(words)}`, or without it after `export {variables}`")
 
 
 def down_on_cluster(chosen: Chosen) -> None:

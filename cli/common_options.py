@@ -48,13 +48,13 @@ class Where:
     context: ContextOption = ""
     namespace: NamespaceOption = ""
 
-    def chosen(self, *, port: int = 0) -> Chosen:
-        """The platform, with all its settings; `port` is the gateway's on this machine, 0 if it was not given.
+    def chosen(self, **more: str) -> Chosen:
+        """The platform, with all its settings; `more` are a command's own flags by the names of settings, empty where not given.
 
         Raises:
             UsageError: there is no such platform, or its settings make no sense.
         """
-        return choose(self.platform, self.context, self.namespace, port=port)
+        return choose(self.platform, self.context, self.namespace, more=more)
 
     def typed(self) -> tuple[str, ...]:
         """The options as one types them, for another labctl that is to talk to the same lab."""

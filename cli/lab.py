@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.beside import hint
 from cli.common_options import Where, with_common
 from cli.labs import lab_on
 from cli.settings import settings
@@ -19,19 +20,31 @@ def up(
     version: Annotated[str, typer.Option(help="The version to serve first.")] = "v1",
     replicas: Annotated[int, typer.Option(min=1, help="How many replicas all the traffic needs.")] = 2,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's loopback port; 0 for a free one, on kind for 8080.")] = 0,
+    grafana: Annotated[
+        bool | None, typer.Option("--grafana/--no-grafana", help="Grafana beside it, or none; else LAB_GRAFANA.", show_default=False)
+    ] = None,
+    node_image: Annotated[str, typer.Option(help="On kind: the image of its node; else LAB_NODE_IMAGE, else kind's own choice.")] = "",
+    istio_overlay: Annotated[
+        str, typer.Option(metavar="FILE", help="On kind: one more IstioOperator file; else LAB_ISTIO_OVERLAY, else none.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Start a lab: the model API behind a proxy, watched by Prometheus. A second call changes nothing."""
-    chosen = where.chosen(port=port)
+    chosen = where.chosen(
+        gateway_port=str(port or ""),
+        grafana="" if grafana is None else "on" if grafana else "off",
+        node_image=node_image,
+        istio_overlay=istio_overlay,
+    )
     if chosen.kubernetes:
         from cli.cluster_up import up_on_cluster
 
-        up_on_cluster(chosen, version=version, replicas=replicas, as_json=as_json)
+        up_on_cluster(chosen, version=version, replicas=replicas, words=where.typed(), as_json=as_json)
     else:
-        _up_here(version=version, replicas=replicas, port=port, as_json=as_json)
+        _up_here(version=version, replicas=replicas, port=port, with_grafana=chosen.grafana, as_json=as_json)
 
 
-def _up_here(*, version: str, replicas: int, port: int, as_json: bool) -> None:
+def _up_here(*, version: str, replicas: int, port: int, with_grafana: bool, as_json: bool) -> None:
     from cli.clock import SystemClock
     from cli.live import Display
     from cli.local_lab import LocalLab, start_lab
@@ -50,7 +63,8 @@ def _up_here(*, version: str, replicas: int, port: int, as_json: bool) -> None:
             local.stop(places.home, clock=clock)
             found = None
         running = found or start_lab(places, version=version, replicas=replicas, port=port, clock=clock, say=display.say)
-        grafana.start(places.home, clock=clock, say=display.say)
+        if with_grafana:
+            grafana.start(places.home, clock=clock, say=display.say)
         running = StateFile(places.home).read() or running
     urls = {
         "gateway": f"http://127.0.0.1:{running.gateway_port}",
@@ -78,6 +92,7 @@ def down(where: Where) -> None:
         down_on_cluster(chosen)
     else:
         _down_here()
+        hint(chosen, "down")
 
 
 def _down_here() -> None:
@@ -103,7 +118,8 @@ def status(
     from cli.clock import SystemClock
     from cli.status import tell
 
-    lab = lab_on(where.chosen(), settings(), SystemClock())
+    chosen = where.chosen()
+    lab = lab_on(chosen, settings(), SystemClock())
     if watching:
         from cli.watching import watch
 
@@ -113,3 +129,4 @@ def status(
         print(json.dumps(found, indent=2))
     else:
         tell(found)
+        hint(chosen, "status")

@@ -150,6 +150,9 @@ class Lab(Protocol):
     def stop(self) -> None:
         """End it."""
 
+    def cases(self, folder: "RunFolder") -> Path:
+        """The file of the cases that the users of a run send: the same ones wherever it is gone on with."""
+
     def connect(self, timeout: float, note: "Callable[[str], None]") -> Connected:
         """Its platform, whose verbs have `timeout` seconds; `note` takes what a reader of the record must know."""
 

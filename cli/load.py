@@ -28,7 +28,7 @@ def load(
     from cli.performing import stable_now
     from cli.recovery import end_dead_run
     from cli.reports import show
-    from cli.session import carry_out
+    from cli.session import carry_out, digests
     from impact.rundir import RunFolder, run_id
     from strategies.plan import Hold, Plan
     from strategies.run import JudgeOptions, LoadOptions, Run
@@ -58,6 +58,7 @@ def load(
             load=LoadOptions(rate=rate, users=users, seed=seed, shape=shape, seconds=seconds),
             judge=JudgeOptions(),
             timeout=60.0,
+            digests=digests(places.store, (version,)),
         )
         folder = RunFolder.create(places.runs, run)
         summary = carry_out(folder, lab, places, clock, display)

@@ -106,6 +106,10 @@ class LocalLab:
         """See `cli.labs.Lab`."""
         local.stop(self._places.home, clock=self._clock)
 
+    def cases(self, folder: RunFolder) -> Path:  # noqa: ARG002  every run here is begun with this machine's store
+        """See `cli.labs.Lab`."""
+        return self._places.store / "holdout.csv"
+
     def connect(self, timeout: float, note: Callable[[str], None]) -> LocalPlatform:  # noqa: ARG002  nobody else can write the routes
         """See `cli.labs.Lab`."""
         return LocalPlatform(self._places.home, clock=self._clock, timeout=timeout, database=self._places.database)

@@ -129,7 +129,7 @@ def _run(asked: Asked, lab: "Lab", places: Settings, clock: "SystemClock") -> Ru
     Raises:
         UsageError: a version that the store lacks, that is stable already, or --from for a lab that runs.
     """
-    from cli.session import require_version
+    from cli.session import digests, require_version
     from impact.rundir import run_id
 
     found = lab.serving()
@@ -161,6 +161,7 @@ def _run(asked: Asked, lab: "Lab", places: Settings, clock: "SystemClock") -> Ru
         judge=asked.judge,
         timeout=asked.timeout,
         owns_lab=found is None,
+        digests=digests(places.store, (serving, asked.to_version)),
     )
 
 

@@ -1,8 +1,10 @@
 """A run from its first event to its report: wires platform, users, witness, engine and display together."""
 
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from cli.clock import SystemClock
@@ -62,6 +64,15 @@ def require_version(store: Path, version: str, option: str) -> None:
     )
 
 
+def digests(store: Path, versions: Iterable[str]) -> dict[str, str]:
+    """The sha256 of the model of each version whose card in the store tells it."""
+    found = {}
+    for version in versions:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            found[version] = str(json.loads((store / version / "model.json").read_bytes())["sha256"])
+    return found
+
+
 def carry_out(
     folder: RunFolder,
     lab: Lab,
@@ -84,7 +95,7 @@ def carry_out(
     lab.note_run(folder)
     platform = lab.connect(run.timeout, lambda text: journal.write(Noted(at=clock.now(), text=text)))
     log = UserLog(folder.requests)
-    cases = places.store / "holdout.csv"
+    cases = partial(lab.cases, folder)
     users = Users(folder, platform.gateway, platform.note_users, cases=cases)
     preview = PreviewUsers(folder, platform.gateway, clock, cases=cases)
     prometheus = PrometheusWitness(platform.prometheus)

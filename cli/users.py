@@ -20,10 +20,11 @@ USERS_DEADLINE = 30.0
 class Users:
     """The users of a run: none if its rate is 0, else a process that lives while the run does.
 
-    `note` writes their process id down, so that they are found if this process dies; None once they have ended.
+    `note` writes their process id down, so that they are found if this process dies; None once they have ended. `cases` tells where
+    the cases are that they send, see `cli.labs.Lab`.
     """
 
-    def __init__(self, folder: RunFolder, gateway: str, note: Callable[[int | None, Path], None], *, cases: Path) -> None:
+    def __init__(self, folder: RunFolder, gateway: str, note: Callable[[int | None, Path], None], *, cases: Callable[[], Path]) -> None:
         self._gateway = gateway
         self._note = note
         self._folder = folder
@@ -39,7 +40,7 @@ class Users:
         if self._folder.run.load.rate == 0:
             return
         path, console = self._folder.new_log_path(), self._folder.path / "users.log"
-        self._process = UsersProcess.start(self._gateway, self._folder.run.load, self._cases, path, console)
+        self._process = UsersProcess.start(self._gateway, self._folder.run.load, self._cases(), path, console)
         self._note(self._process.pid, console)
 
         def sending() -> bool:
@@ -65,7 +66,7 @@ class Users:
 class PreviewUsers:
     """Our own users who see the candidate before anybody else; started when they are first asked for. Nobody's log has them."""
 
-    def __init__(self, folder: RunFolder, gateway: str, clock: SystemClock, *, cases: Path) -> None:
+    def __init__(self, folder: RunFolder, gateway: str, clock: SystemClock, *, cases: Callable[[], Path]) -> None:
         self._folder = folder
         self._gateway = gateway
         self._clock = clock
@@ -102,7 +103,7 @@ class PreviewUsers:
             group_share=100,
         )
         log = folder / f"{len(list(folder.glob('*.csv'))) + 1:03}.csv"
-        process = UsersProcess.start(self._gateway, everybody, self._cases, log, self._folder.path / "preview.log")
+        process = UsersProcess.start(self._gateway, everybody, self._cases(), log, self._folder.path / "preview.log")
 
         def sending() -> bool:
             if problem := process.problem():

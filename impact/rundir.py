@@ -4,6 +4,7 @@ plan.json       what was asked for, written once before anything happens
 events.jsonl    what happened, one event a line, each on disk before the next thing is done
 control.jsonl   what persons asked for while it ran, one word a line
 requests/       the users' log, one file for each time that users were started
+cases.csv       what its users send, where that is not what this machine's store has
 summary.json    what it did to the users
 report.html     the same, to look at
 

@@ -69,6 +69,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         stable, candidate: the slots at the start; `from_version` runs in `stable`, `to_version` will run in `candidate`.
         owns_lab: the lab was started for this run and ends with it.
         timeout: seconds that a deployment, a change of routes or a drain may take.
+        digests: the sha256 of each version's model as the store has it that the run was begun with, so that a machine with another
+            store, or with none, goes on with the same models; a version is left out whose card does not tell.
     """
 
     id: str
@@ -84,3 +86,4 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     judge: JudgeOptions
     timeout: float
     owns_lab: bool = False
+    digests: dict[str, str] = {}

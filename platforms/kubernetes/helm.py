@@ -9,10 +9,11 @@ taken its rollout over, writes nothing.
 """
 
 import json
+import shlex
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from platforms.kubernetes.held import Held
 from platforms.kubernetes.routes import release_name
@@ -25,7 +26,20 @@ Json = dict[str, Any]
 CHART = Path(__file__).parents[2] / "charts" / "model-api"
 TIMEOUT = 60.0
 """Seconds for one call. Nothing is waited for in it, so it is the API server that takes this long."""
+ROLLING: Json = {"type": "RollingUpdate", "maxSurge": 1, "maxUnavailable": 0}
+"""How pods are exchanged in place where nobody says otherwise: nobody is taken away before another is ready."""
 _MISSING = "not found"
+
+
+class Outdated(NamedTuple):
+    """Replicas of another image than the one that is at hand now."""
+
+    image: str
+    """Theirs, as repository:tag."""
+    here: str
+    """The one at hand."""
+    exchange: str
+    """The command that has them exchanged one by one."""
 
 
 class Helm:
@@ -61,9 +75,21 @@ class Helm:
             "version": release.version,
             "digest": self._digest(release.version),
             "replicas": release.replicas,
-            "strategy": strategy or {"type": "RollingUpdate", "maxSurge": 1, "maxUnavailable": 0},
+            "strategy": strategy or ROLLING,
         }
         self._write("upgrade", release_name(slot), str(CHART), "--install", "--values", "-", given=json.dumps(values))
+
+    def outdated(self, slot: Slot) -> Outdated | None:
+        """Whether the release of `slot` has another image than a new one would get; None if it has the same, or is none."""
+        there, here = (_image(values or {}) for values in (self.values(slot), self._extra))
+        if not there or not here or there == here:
+            return None
+        repository, _, tag = here.rpartition(":")
+        # the last rollout may have left the release with a strategy that takes everybody away at once
+        rolling = (f"strategy.{name}={value}" for name, value in ROLLING.items())
+        changed = ",".join((f"image.repository={repository}", f"image.tag={tag}", *rolling))
+        command = ("helm", "upgrade", release_name(slot), str(CHART), *self._where, "--reset-then-reuse-values", "--set", changed)
+        return Outdated(there, here, shlex.join(command))
 
     def uninstall(self, slot: Slot) -> None:
         """Remove the release of `slot`, if there is one; what it made is removed in the background."""
@@ -110,3 +136,9 @@ class Helm:
         if done.returncode != 0:
             raise ToolFailed("helm failed", command, "\n".join(done.stderr.splitlines()[-5:]))
         return done.stdout
+
+
+def _image(values: Mapping[str, Any]) -> str:
+    """Which image a release's values ask for, as repository:tag; empty if they ask for none."""
+    image = values.get("image", {})
+    return f"{image['repository']}:{image['tag']}" if image.get("repository") and image.get("tag") else ""

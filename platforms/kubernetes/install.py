@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from platforms.kubernetes import image, istio, kind, lab_release, model_store, prediction_log
+from platforms.kubernetes import image, istio, kind, lab_release, model_store, obstacles, prediction_log
 from platforms.kubernetes.client import FIELD_MANAGER, ApiRefused, Cluster
 from platforms.kubernetes.doctor import require_tools
 from platforms.kubernetes.settings import PROJECT, KubernetesSettings
@@ -55,7 +55,8 @@ def _on_kind(tools: Tools, settings: KubernetesSettings, store: Path) -> Install
     settings = msgspec.structs.replace(settings, ports=kind.ensure(tools, settings))
     cluster = Cluster(settings.context, clock=tools.clock, patience=PATIENCE)
     _load(tools, settings, name, files)
-    istio.ensure(tools, cluster, settings, files)
+    with obstacles.explaining(cluster, istio.NAMESPACE, "Istio"):
+        istio.ensure(tools, cluster, settings, files)
     _rest(tools, cluster, settings, store)
     return Installed(settings=settings, values=_values(name))
 
@@ -88,7 +89,9 @@ def _load(tools: Tools, settings: KubernetesSettings, name: str, files: tuple[st
 
 def _rest(tools: Tools, cluster: Cluster, settings: KubernetesSettings, store: Path) -> None:
     own = _namespace(cluster, settings)
-    lab_release.ensure(tools, settings, own=own, outside=kind.networks(tools, settings.cluster) if settings.cluster else ())
+    outside = kind.networks(tools, settings.cluster) if settings.cluster else ()
+    with obstacles.explaining(cluster, settings.namespace, "the lab's own parts", f"app.kubernetes.io/instance={lab_release.NAME}"):
+        lab_release.ensure(tools, settings, own=own, outside=outside)
     _gateway(tools, settings)
     model_store.fill(tools, cluster, settings, store)
 

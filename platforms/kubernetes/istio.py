@@ -50,7 +50,7 @@ def files(settings: KubernetesSettings) -> tuple[str, ...]:
     """
     overlay = settings.istio_overlay
     if overlay and not Path(overlay).is_file():
-        raise CouldNotRun(f"LAB_ISTIO_OVERLAY names {overlay}, which is no file; correct it, or leave it out")
+        raise CouldNotRun(f"--istio-overlay or LAB_ISTIO_OVERLAY names {overlay}, which is no file; correct it, or leave it out")
     return (str(OPERATOR), *((overlay,) if overlay else ()))
 
 

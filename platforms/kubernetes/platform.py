@@ -7,7 +7,7 @@ never renders a weight; routes are written by server-side apply, so that whoever
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from platforms.kubernetes import pods, routes
+from platforms.kubernetes import obstacles, pods, routes
 from platforms.kubernetes.client import WORTH_TELLING, Cluster
 from platforms.kubernetes.gateway import Gateway, Host
 from platforms.kubernetes.held import Held
@@ -191,7 +191,8 @@ class KubernetesPlatform:
             raise NotReady(f"{who} may not run: {reason}")
         for pod in mine:
             if reason := pods.hopeless(pod):
-                raise NotReady(f"{who} cannot start: {reason}{self._last_words(pod, pods.crashed_container(pod))}")
+                words = obstacles.last_words(self._cluster, self._namespace, pod, pods.crashed_container(pod))
+                raise NotReady(f"{who} cannot start: {reason}{words}")
 
     def _obstacle(self, slot: Slot, release: Release, found: Sequence[Json]) -> str:
         """Why the release is not ready, as far as the cluster tells."""
@@ -199,30 +200,14 @@ class KubernetesPlatform:
         alive, lost = [pod for pod in found if not pods.finished(pod)], pods.lost(found)
         waiting = [pod for pod in alive if not pods.leaving(pod) and not pods.ready(pod)]
         if waiting:
-            pod = waiting[0]
-            warnings = self._cluster.items(
-                f"/api/v1/namespaces/{self._namespace}/events", fieldSelector=f"involvedObject.uid={pod['metadata']['uid']},type=Warning"
-            )
-            return f"{who} is not ready: {pods.obstacle(pod, warnings)}{self._last_words(pod, pods.failing_container(pod))}{lost}"
+            why = obstacles.of_pod(self._cluster, self._namespace, waiting[0])
+            return f"{who} is not ready: {why}{lost}"
         leaving = sum(pods.leaving(pod) for pod in alive)
         if leaving:
             return f"{leaving} pods of {slot} have not ended"
         if lost and len(alive) < release.replicas:
             return f"{who} has {len(alive)} of {release.replicas} pods{lost}"
         return f"the gateway does not find all {release.replicas} replicas of {who} ready, though they are; see whether istiod runs"
-
-    def _last_words(self, pod: Json, container: str) -> str:
-        """The last line of a container's log, the ended one's before the one that was started anew.
-
-        The kubelet keeps no log of those that ended before, but the end of it in the pod's status.
-        """
-        if not container:
-            return ""
-        path = f"/api/v1/namespaces/{self._namespace}/pods/{pod['metadata']['name']}/log"
-        log = pods.last_message(pod, container)
-        for previous in ("true", "false"):
-            log = log or self._cluster.text(path, container=container, previous=previous, tailLines="5").strip()
-        return f"; its last words: {log.splitlines()[-1]}" if log else "; it said nothing"
 
     def _hosts(self, slot: Slot) -> list[Host]:
         return [host for host in self._gateway.hosts() if host.slot is slot]

@@ -84,6 +84,10 @@ def obstacle(pod: Json, warnings: Iterable[Json]) -> str:
         return f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"
     if reason := hopeless(pod):
         return reason
+    for status in _containers(pod):
+        # between two tries the newest warning says only that there will be another
+        if _waiting(status).get("reason") == "ErrImagePull" and (why := _waiting(status).get("message")):
+            return f"ErrImagePull: {why}"
     newest = sorted(warnings, key=_seen)[-1:]
     if newest:
         return f"{newest[0].get('reason', 'warning')}: {newest[0].get('message', '')}"

@@ -6,6 +6,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
@@ -91,13 +92,21 @@ class KubernetesSettings(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
+KNOWN = (
+    "platform",
+    *(name for name in KubernetesSettings.__struct_fields__ if name != "ports"),
+    *(f"{name}_port" for name in Ports.__struct_fields__),
+)
+"""What a labctl.toml may set."""
+
+
 class Sources:
     """Where a setting may come from, the first that has it wins.
 
     `flags` are by name, an empty one is not given; `environment` has LAB_ names; `file` is labctl.toml and need not exist.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or sets what is no setting.
     """
 
     def __init__(self, flags: Mapping[str, str], environment: Mapping[str, str], file: Path) -> None:
@@ -110,6 +119,13 @@ class Sources:
             self._written = {}
         except (OSError, ValueError) as error:
             raise UsageError(f'{file} cannot be read ({error}); write settings like node_image = "...", one a line') from error
+        for name in self._written:
+            if name not in KNOWN:
+                near = get_close_matches(name.lower().removeprefix("lab_"), KNOWN, n=1)
+                raise UsageError(
+                    f"{file} sets {name}, which is no setting; "
+                    + (f"the nearest one is {near[0]}" if near else f"a setting is one of {', '.join(KNOWN)}")
+                )
 
     def text(self, name: str, default: str = "") -> str:
         """A setting as text."""

@@ -30,9 +30,7 @@ PROGRAMS = {"grafana": ("server",), "grafana-server": ()}
 
 
 def find(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The program; None if there is none on PATH or `LAB_GRAFANA` is off."""
-    if environment.get("LAB_GRAFANA") == "off":
-        return None
+    """The program; None if there is none on PATH."""
     found = next(filter(None, (shutil.which(name, path=environment.get("PATH")) for name in PROGRAMS)), None)
     return Path(found) if found else None
 

@@ -62,12 +62,17 @@ class ClusterLab:
         """The kubeconfig's context."""
         return f"kind-{self.name}"
 
-    def elsewhere(self, folder: Path) -> "ClusterLab":
-        """The same lab as labctl has it on another machine: under another host name, with nothing in its folders."""
+    def elsewhere(self, folder: Path, *, trained: bool = False) -> "ClusterLab":
+        """The same lab as labctl has it on another machine: under another host name, with nothing in its folders.
+
+        Where the models were `trained` too, a rollout can be begun.
+        """
         if not shutil.which("unshare"):
             missing("util-linux' unshare gives a process a host name of its own")
         other = copy(self)
         other.environment = self.environment | {"LAB_HOME": str(folder / "lab"), "LAB_RUNS": str(folder / "runs")}
+        if not trained:
+            other.environment |= {"LAB_STORE": str(folder / "models")}
         # who is root already needs no user namespace, which some systems forbid
         namespaces = ("--uts",) if os.geteuid() == 0 else ("--user", "--map-root-user", "--uts")
         other._labctl = ("unshare", *namespaces, "sh", "-c", 'hostname elsewhere && exec "$@"', "sh", *self._labctl)

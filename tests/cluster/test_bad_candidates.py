@@ -49,10 +49,11 @@ def test_a_bad_candidate_is_rolled_back_for_what_is_bad_about_it(
     assert found["rollback_seconds"] <= LAST_ANSWER_SECONDS
 
 
-NO_IMAGE = {"image": {"repository": "nobody/has-this", "tag": "ever", "pullPolicy": "Never"}}
+NO_IMAGE = {"image": {"repository": "localhost:1/nobody/has-this", "tag": "ever", "pullPolicy": "IfNotPresent"}}
+"""Whether there is a registry to be reached or not, at this port of the node is none."""
 CRASHES = {"extraEnv": [{"name": "MODEL_API_ERROR_RATIO", "value": "7"}]}
-NEVER_READY = {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"cpu": "10m", "memory": "512Mi"}}}
-"""With a hundredth of a processor already the fetch of the model takes minutes, and all the time that it is given to end."""
+NEVER_READY = {"extraEnv": [{"name": "MODEL_API_UNREADY", "value": "true"}]}
+"""It is up, answers everybody who asks, and says all the time that it is not ready."""
 NO_STORE = {"store": {"url": "s3://models", "secret": "lab-store", "endpoint": "http://192.0.2.1:7070"}}
 """An address that is kept for documentation."""
 NO_ROOM = {"resources": {"requests": {"cpu": "999", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}}
@@ -76,9 +77,9 @@ def prepared(lab: ClusterLab, version: str, values: dict[str, Any]) -> Iterator[
 @pytest.mark.parametrize(
     ("values", "reason", "timeout"),
     [
-        pytest.param(NO_IMAGE, "ErrImageNeverPull", "120s", id="an image that does not exist"),
+        pytest.param(NO_IMAGE, "ImagePullBackOff", "120s", id="an image that does not exist"),
         pytest.param(CRASHES, "MODEL_API_ERROR_RATIO", "120s", id="a crash at start", marks=pytest.mark.everything),
-        pytest.param(NEVER_READY, "fetch has not ended", "60s", id="never ready", marks=pytest.mark.everything),
+        pytest.param(NEVER_READY, "Readiness probe failed: HTTP probe failed with statuscode: 503", "25s", id="never ready"),
         pytest.param(NO_STORE, "192.0.2.1", "60s", id="no store", marks=pytest.mark.everything),
         pytest.param(NO_ROOM, "Insufficient cpu", "10s", id="no room", marks=pytest.mark.everything),
     ],

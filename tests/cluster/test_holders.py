@@ -28,8 +28,8 @@ def versions(up: ClusterLab) -> tuple[str, str]:
 
 @pytest.fixture
 def elsewhere(up: ClusterLab, tmp_path: Path) -> ClusterLab:
-    """The same lab, from another machine."""
-    other = up.elsewhere(tmp_path)
+    """The same lab, from another machine that can begin a rollout as well."""
+    other = up.elsewhere(tmp_path, trained=True)
     Path(other.environment["LAB_RUNS"]).mkdir(parents=True)
     return other
 

@@ -27,8 +27,8 @@ EVERY_STEP = [
 
 @contextmanager
 def another_checkout(lab: ClusterLab, folder: Path) -> Iterator[None]:
-    """Nothing of the run is to be found but what the cluster knows."""
-    names = ("LAB_RUNS", "LAB_HOME")
+    """Nothing of the run is to be found but what the cluster knows, and no model was ever trained there."""
+    names = ("LAB_RUNS", "LAB_HOME", "LAB_STORE")
     before = {name: lab.environment[name] for name in names}
     lab.environment |= {name: str(folder / name) for name in names}
     try:

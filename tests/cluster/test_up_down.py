@@ -1,6 +1,7 @@
 """`labctl up` and `down` on a real kind cluster. The tests are one story, told in order: cut off, up, up again, used, down."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.cluster.lab import MINUTES, ClusterLab
 from tests.cluster.lab import NAME as SHARED
+from tests.cluster.rollouts import bystander
 from tests.waiting import wait_for
 
 NAME = f"{SHARED}-up-down"
@@ -95,6 +97,36 @@ def test_a_second_call_changes_nothing(lab: ClusterLab) -> None:
 
     assert json.loads(done.stdout)["already"] is True
     assert state(lab) == before
+
+
+def test_after_a_change_of_the_code_it_says_how_the_replicas_get_it_and_they_do(lab: ClusterLab) -> None:
+    """A rollout changes the version of the model and nothing else, so what it deploys has the image of what serves."""
+
+    def images() -> set[str]:
+        pods = [pod for pod in lab.objects("pods") if pod["metadata"]["labels"].get("lab/slot") == "blue"]
+        return {container["image"] for pod in pods for container in pod["spec"]["containers"]}
+
+    (old,) = images()
+    new = f"{old.rpartition(':')[0]}:newer"
+    node, name = f"{NAME}-control-plane", "docker.io/library/{}".format
+    lab.tool("docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "tag", name(old), name(new))
+    lab.environment["LAB_IMAGE"] = new
+    try:
+        said = lab.labctl("up", "--platform", "kind").stdout
+        assert f"its replicas run {old}, and {new} is what is here now" in said
+        assert (
+            said.splitlines()[-1] == "every other command reaches it by `--platform kind`, or without it after `export LAB_PLATFORM=kind`"
+        )
+
+        (command,) = [line for line in said.splitlines() if line.startswith("  helm upgrade ")]
+        assert "strategy.type=RollingUpdate" in command, "the last rollout may have left another"
+        with bystander(lab) as user:
+            lab.tool(*shlex.split(command))
+            wait_for(lambda: images() == {new}, "the replicas are not exchanged", 3 * MINUTES)
+        assert user.failed == []
+        assert "its replicas run" not in lab.labctl("up").stdout
+    finally:
+        del lab.environment["LAB_IMAGE"]
 
 
 def test_status_tells_what_there_is(lab: ClusterLab) -> None:

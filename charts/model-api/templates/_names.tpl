@@ -8,6 +8,10 @@
 {{- if gt $ends (float64 .Values.terminationGracePeriodSeconds) -}}
 {{- fail (printf "terminationGracePeriodSeconds is %v, but drain.preStopSeconds, drain.seconds and the longest request (30 s) take %v; raise it" .Values.terminationGracePeriodSeconds $ends) -}}
 {{- end -}}
+{{- $exchange := .Values.strategy -}}
+{{- if and (eq $exchange.type "RollingUpdate") (has (toString $exchange.maxSurge) (list "0" "0%")) (has (toString $exchange.maxUnavailable) (list "0" "0%")) -}}
+{{- fail "strategy.maxSurge and strategy.maxUnavailable are both 0, so that no pod could ever be exchanged; raise one of them" -}}
+{{- end -}}
 {{- $name -}}
 {{- end }}
 

@@ -323,6 +323,16 @@ def test_injected_latency_is_added_to_predictions_and_to_no_probe(client: Client
     assert seconds(30.0, "GET", "/readyz") < 30.0
 
 
+def test_a_replica_that_is_to_be_unready_says_so_to_whoever_asks_and_serves_all_the_same(client: ClientFactory) -> None:
+    faulty = client("v1", faults=Faults(unready=True))
+
+    assert faulty.get("/readyz").json() == {"status": "unready by a fault that was asked for"}
+    assert faulty.get("/v2/health/ready").json() == {"ready": False}
+    assert {faulty.get(probe).status_code for probe in ("/readyz", "/v2/health/ready", "/v2/models/breast-cancer/ready")} == {503}
+    assert {faulty.get(probe).status_code for probe in ("/healthz", "/v2/health/live")} == {200}
+    assert faulty.post("/predict", json=holdout_case(0)).status_code == 200
+
+
 def test_a_model_that_waits_keeps_neither_other_predictions_nor_probes_waiting(
     client: ClientFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

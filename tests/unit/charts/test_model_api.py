@@ -84,6 +84,20 @@ def test_the_way_of_replacing_is_a_value() -> None:
     }
 
 
+@pytest.mark.parametrize("repository", ["registry.example:5000/team/model-api", "localhost:5000/model-api", "ghcr.io/team/model__api"])
+def test_an_image_may_come_from_a_registry_with_a_port(repository: str) -> None:
+    (server,) = only(render(image={"repository": repository, "tag": "abc"}), "Deployment")["spec"]["template"]["spec"]["containers"]
+
+    assert server["image"] == f"{repository}:abc"
+
+
+def test_a_replica_may_ask_for_what_only_some_nodes_have() -> None:
+    amounts = {"cpu": 1.5, "memory": "1Gi", "ephemeral-storage": "1Gi", "nvidia.com/gpu": 1}
+    (server,) = only(render(resources={"limits": amounts}), "Deployment")["spec"]["template"]["spec"]["containers"]
+
+    assert server["resources"]["limits"] == amounts
+
+
 def test_the_server_gets_the_environment_that_is_asked_for() -> None:
     (server,) = only(render(extraEnv=[{"name": "MODEL_API_ERROR_RATIO", "value": "0.5"}]), "Deployment")["spec"]["template"]["spec"][
         "containers"
@@ -148,6 +162,16 @@ def test_only_the_gateway_prometheus_and_the_test_come_in_and_only_the_store_is_
         ({"predictions": {"secret": "postgresql://"}}, "/predictions/secret"),
         ({"extraEnv": [{"value": "1"}]}, "'name'"),
         ({"slot": "blue"}, "change the release's name"),
+        ({"image": {"repository": "a:1:2"}}, "/image/repository"),
+        ({"image": {"repository": "model-api:v1"}}, "/image/repository"),
+        ({"imagePullSecrets": ["Not A Name"]}, "/imagePullSecrets/0"),
+        ({"store": {"secret": "Not A Name"}}, "/store/secret"),
+        ({"networkPolicy": {"gatewayNamespace": "Not A Name"}}, "/networkPolicy/gatewayNamespace"),
+        ({"resources": {"limits": {"memory": "lots"}}}, "/resources/limits/memory"),
+        ({"resources": {"requests": {"cpu": "one"}}}, "/resources/requests/cpu"),
+        ({"resources": {"request": {"cpu": "1"}}}, "'request' not allowed"),
+        ({"resources": {"limits": {"cpus": "1"}}}, "'cpus' not allowed"),
+        ({"strategy": {"type": "RollingUpdate", "maxSurge": 0, "maxUnavailable": "0%"}}, "raise one of them"),
     ],
     ids=str,
 )

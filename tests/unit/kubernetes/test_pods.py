@@ -66,6 +66,12 @@ def test_the_newest_warning_is_told() -> None:
     assert pods.obstacle(pod(), []) == "it says nothing of why"
 
 
+def test_between_two_tries_to_pull_an_image_it_is_told_why_the_last_one_failed() -> None:
+    warning = {"metadata": {}, "lastTimestamp": "2026-01-01T00:00:00Z", "reason": "Failed", "message": "Error: ImagePullBackOff"}
+
+    assert pods.obstacle(pod(waiting("ErrImagePull", "x:1 is not there")), [warning]) == "ErrImagePull: x:1 is not there"
+
+
 def test_the_last_words_of_a_container_are_in_the_status_once_its_log_has_gone() -> None:
     ended = {"terminated": {"exitCode": 3, "message": "one\nthe store is down\n"}}
     found = pod({"name": "model-api", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": ended})

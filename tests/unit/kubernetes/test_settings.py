@@ -72,6 +72,47 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
         on_kind(file=file)
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('grafna = "off"', "sets grafna, which is no setting; the nearest one is grafana"),
+        ('LAB_NODE_IMAGE = "x"', "sets LAB_NODE_IMAGE, which is no setting; the nearest one is node_image"),
+        ("gatewayport = 80", "the nearest one is gateway_port"),
+        ("[kind]", "sets kind, which is no setting; a setting is one of platform, cluster, context, namespace"),
+    ],
+)
+def test_a_setting_that_nobody_reads_is_refused_and_the_nearest_one_named(tmp_path: Path, line: str, told: str) -> None:
+    file = tmp_path / "labctl.toml"
+    file.write_text(f"{line}\n")
+
+    with pytest.raises(UsageError, match=f"labctl.toml.*{told}"):
+        on_kind(file=file)
+
+
+def test_every_setting_may_stand_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "labctl.toml"
+    file.write_text(
+        'platform = "kind"\ncluster = "a"\nnamespace = "b"\nimage = "c:1"\nbase_image = "d"\nnode_image = "e"\nistio_overlay = "f"\n'
+        'grafana = "off"\ngateway_url = "http://g"\nprometheus_url = "http://h"\ndatabase_address = "i:1"\n'
+        "gateway_port = 1\nprometheus_port = 2\ngrafana_port = 3\nstore_port = 4\ndatabase_port = 5\n"
+    )
+
+    assert on_kind(file=file) == KubernetesSettings(
+        cluster="a",
+        context="kind-a",
+        namespace="b",
+        image="c:1",
+        base_image="d",
+        node_image="e",
+        istio_overlay="f",
+        grafana=False,
+        gateway_url="http://g",
+        prometheus_url="http://h",
+        database_address="i:1",
+        ports=Ports(gateway=1, prometheus=2, grafana=3, store=4, database=5),
+    )
+
+
 def test_a_cluster_of_somebody_else_is_only_used_by_name() -> None:
     """Never the context that happens to be the current one."""
     with pytest.raises(UsageError, match="--context"):

@@ -55,7 +55,6 @@ def at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, dies: bool = Fal
     program.write_text(STAND_IN.format(python=sys.executable, dies=dies))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.delenv("LAB_GRAFANA", raising=False)
     return home
 
 
@@ -119,6 +118,3 @@ def test_a_lab_is_whole_without_it(folder: Path, tmp_path: Path, monkeypatch: py
 
     (home / "conf" / "defaults.ini").unlink()
     assert "not the files that belong to it" in started(folder)[1][0]
-
-    monkeypatch.setenv("LAB_GRAFANA", "off")
-    assert started(folder) == (lab, [])
