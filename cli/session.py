@@ -29,6 +29,7 @@ from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError, W
 from strategies.events import AnyEvent, Ended, Ending, Noted, ObjectiveSet, StepEnded, StepStarted
 from strategies.groups import matched_by
 from strategies.plan import Analyse, Baseline, Plan, Promote, Replace, Replacement, Step
+from strategies.steering import undone
 
 
 class Journal:
@@ -119,6 +120,7 @@ def carry_out(
         clock=clock,
         timeout=run.timeout,
         promoted=promoted(run.plan, events),
+        undone=undone(events),
         control=control,
         guard=platform.require_own_routes,
     )

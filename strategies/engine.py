@@ -39,6 +39,8 @@ class Journal(Protocol):
 class Engine:
     """One rollout: `run()` carries out `plan` from step `first` on and says how it ended.
 
+    Of a run that is taken up again `promoted` tells whether the promotion is written, and `undone` whether a person has asked to undo it.
+
     `guard` raises if somebody else has changed what decides who gets which version. It is called before each step on the way
     forward, and all the time while one waits; the way back asks nobody.
     """
@@ -53,6 +55,7 @@ class Engine:
         clock: Clock,
         timeout: float,
         promoted: bool = False,
+        undone: bool = False,
         control: Control | None = None,
         guard: Callable[[], None] = lambda: None,
     ) -> None:
@@ -68,6 +71,7 @@ class Engine:
         self._clock = clock
         self._timeout = timeout
         self._promoted = promoted
+        self._undone = promoted and undone
         self._leaving = False
         self._ending: Ending | None = None
 
@@ -75,6 +79,8 @@ class Engine:
         """Carry the plan out from step `first` on; every way out ends with an `Ended` event."""
         index = first
         try:
+            if self._undone:
+                return self._undo()
             for index in range(first, len(self._plan.steps)):
                 self._guard()
                 rejection = self._step(index)

@@ -46,6 +46,26 @@ def paused(events: Iterable[AnyEvent]) -> bool:
     return still
 
 
+def undone(events: Iterable[AnyEvent]) -> bool:
+    """Whether a person has asked to undo the promotion of a run with these events, which nobody has begun to do."""
+    asked = False
+    for event in events:
+        match event:
+            case Noted(text=text) if text == f"{ASKED}{Command.UNDO}":
+                asked = True
+            case Noted(text=text) if text.endswith(_dropped(Command.UNDO)):
+                asked = False
+            case StepStarted(way_back=True):
+                asked = False
+            case _:
+                pass
+    return asked
+
+
+def _dropped(command: Command) -> str:
+    return f", so the word {command} is dropped"
+
+
 def known(words: Iterable[str]) -> tuple[Command, ...]:
     """The commands among some words; another release of the lab may have left others."""
     commands = {command.value: command for command in Command}
@@ -95,7 +115,7 @@ class Steering:
             self._note(f"{ASKED}{command}")
             if vain := self._in_vain(command, waiting=waiting):
                 # a person who was told that the word was taken would else wait for what never comes
-                self._note(f"{vain}, so the word {command} is dropped")
+                self._note(f"{vain}{_dropped(command)}")
                 continue
             match command:
                 case Command.PAUSE:

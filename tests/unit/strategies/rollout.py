@@ -10,6 +10,7 @@ from strategies.errors import Interrupted, LabError
 from strategies.events import AnyEvent, Ended, Ending, StepEnded, StepStarted, ending_of
 from strategies.plan import Plan, Promote
 from strategies.platform import SlotState, State
+from strategies.steering import undone
 from strategies.traffic import Slot, Traffic
 from tests.fakes import Call, FakeClock, FakePlatform, FakeWitness, Killed, ListJournal, Story, Words
 
@@ -121,6 +122,7 @@ class Rollout:
             clock=self.clock,
             timeout=TIMEOUT,
             promoted=self.promoted,
+            undone=undone(self.journal.events),
             control=self.words,
             guard=self.guard,
         )
