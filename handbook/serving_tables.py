@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from impact.serving_table import markdown, table
+from impact.serving_table import AT_THE_PAGE, EARLIER, markdown, table
 
 SOURCE = "serving.json"
 
@@ -22,7 +22,8 @@ def section(folder: Path) -> str:
         f"What each costs, by `{measured['command']}` on a machine with {measured['processors']} processors: measured {repeats}, "
         f"each asked for {measured['seconds']:g} s, and {measured['rows']:,} new rows for the batch:"
     )
-    return "\n".join([how, "", *table(measured, ranges=False)]) + "\n"
+    meant = [] if measured.get("format", 1) >= AT_THE_PAGE else ["", EARLIER]
+    return "\n".join([how, *meant, "", *table(measured, ranges=False)]) + "\n"
 
 
 def _measured(folder: Path) -> dict[str, Any]:
