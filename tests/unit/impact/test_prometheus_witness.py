@@ -193,8 +193,9 @@ def test_copies_are_counted_apart_by_status_and_by_how_long_they_took(lab: Lab) 
     assert witness.answered(Slot.GREEN, start, end, mirrored=True) == {"200": 6, "422": 3, "500": 1}
     assert witness.counts(Slot.GREEN, start, end, mirrored=True) == Count(4, 10)
     assert (took[0.005], took[0.025], took[5.0], took[inf]) == (6, 9, 9, 10)
-    assert witness.counts(Slot.BLUE, start, end, mirrored=True) is None
-    assert witness.durations(Slot.BLUE, start, end, mirrored=True) == {}
+    # it may have got some in another test, and may not have been scraped since
+    assert witness.counts(Slot.BLUE, start, end, mirrored=True) in {None, Count(0, 0)}
+    assert not any(witness.durations(Slot.BLUE, start, end, mirrored=True).values())
     assert all(map(all, witness.scrapes(Slot.GREEN, start, end)))
     lab.green.hold(-5)
 
