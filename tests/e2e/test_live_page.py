@@ -1,5 +1,6 @@
 """The live page in a real browser: a rollout as it goes on, steered by its buttons, and what it says when somebody dies."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,6 +108,8 @@ def test_the_page_says_so_when_labctl_dies_and_when_its_own_server_does(labctl: 
         browser.click("abort")
         browser.click("yes, abort")
         browser.wait_for("interrupted, rolled back", 120)
+        # its report is still to be written then
+        labctl.wait_for("end of the abort", lambda: json.loads(labctl.run("status", "--json").stdout)["holder"] is None)
         assert labctl.run("abort").returncode == 2, "something was left of it"
 
 
