@@ -30,8 +30,11 @@ def leaving(pod: Json) -> bool:
 
 
 def finished(pod: Json) -> bool:
-    """Whether it has ended for good and is only kept as a record, as an evicted one: a Deployment makes another and lets it lie."""
-    return pod.get("status", {}).get("phase") in {"Failed", "Succeeded"}
+    """Whether it has ended for good and is only kept as a record, as an evicted one: a Deployment makes another and lets it lie.
+
+    One that is being deleted is none: its containers end before it does, and until then it is waited for.
+    """
+    return pod.get("status", {}).get("phase") in {"Failed", "Succeeded"} and not leaving(pod)
 
 
 def address(pod: Json, port: int) -> str:

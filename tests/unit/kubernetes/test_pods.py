@@ -182,6 +182,8 @@ def test_a_pod_that_has_ended_is_told_from_one_that_may_get_ready() -> None:
 
     assert all(map(pods.finished, (EVICTED, REFUSED, succeeded)))
     assert not pods.finished(pod())
+    # its containers have ended, and it is to be waited for until it is gone
+    assert not pods.finished({**EVICTED, "metadata": {**EVICTED["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}})
     assert pods.hopeless(EVICTED) == ""
 
 
