@@ -1,9 +1,7 @@
 """One rollout at a time on a cluster, and the record that another machine goes on with."""
 
 import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,19 +16,11 @@ from strategies.judgement import Judgement, Verdict
 from strategies.plan import Hold, Plan
 from strategies.run import JudgeOptions, LoadOptions, Run
 from strategies.traffic import Slot
-from tests.unit.kubernetes.api_server import ApiServer, api_server
+from tests.unit.kubernetes.api_server import ApiServer
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/lab/leases/labctl"
 RECORD = "/api/v1/namespaces/lab/configmaps/labctl-run"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[tuple[ApiServer, Cluster]]:
-    with api_server(tmp_path) as (server, config):
-        cluster = Cluster("test", clock=SystemClock(), patience=0.0, kubeconfig=config)
-        yield server, cluster
-        cluster.close()
 
 
 def elsewhere(server: ApiServer, *, seconds_ago: float) -> None:

@@ -1,16 +1,13 @@
 """An installation that fails says which pod keeps it, and why, as far as the cluster tells."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.clock import SystemClock
 from platforms.kubernetes import obstacles
 from platforms.kubernetes.client import Cluster
 from strategies.errors import ToolFailed
-from tests.unit.kubernetes.api_server import ApiServer, api_server
+from tests.unit.kubernetes.api_server import ApiServer
 
 Json = dict[str, Any]
 
@@ -29,14 +26,6 @@ CRASHED: Json = {
     },
 }
 WARNING: Json = {"metadata": {"name": "w"}, "lastTimestamp": "2026-01-01T00:00:00Z", "reason": "BackOff", "message": "it is started again"}
-
-
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[tuple[ApiServer, Cluster]]:
-    with api_server(tmp_path) as (server, config):
-        cluster = Cluster("test", clock=SystemClock(), patience=0.0, kubeconfig=config)
-        yield server, cluster
-        cluster.close()
 
 
 def said(cluster: Cluster) -> str:

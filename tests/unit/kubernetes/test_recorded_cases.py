@@ -1,32 +1,22 @@
 """What a run's users send is the same wherever the run is gone on with, whatever models the machine has that goes on."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from cli.clock import SystemClock
 from cli.recorded_cases import RecordedCases
 from impact.rundir import RunFolder
 from platforms.kubernetes.cases import NAME, CasesRecord
 from platforms.kubernetes.client import Cluster
 from strategies.errors import StoreRefused
 from tests.unit.impact.recorded_run import a_run
-from tests.unit.kubernetes.api_server import ApiServer, api_server
+from tests.unit.kubernetes.api_server import ApiServer
 
 RUN = a_run()
 CASES = b"case,truth,size\n1,benign,2.5\n"
 OTHERS = b"case,truth,size\n9,malignant,7.5\n"
-
-
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[tuple[ApiServer, Cluster]]:
-    with api_server(tmp_path) as (server, config):
-        cluster = Cluster("test", clock=SystemClock(), patience=0.0, kubeconfig=config)
-        yield server, cluster
-        cluster.close()
 
 
 class Machine:
