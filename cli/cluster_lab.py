@@ -12,6 +12,7 @@ from cli.recorded_cases import RecordedCases
 from cli.recorded_runs import RecordedRuns
 from cli.settings import Settings
 from impact.rundir import RunFolder
+from platforms import cards
 from platforms.kubernetes import kind, model_store, routes, words
 from platforms.kubernetes.cases import CasesRecord
 from platforms.kubernetes.client import Cluster
@@ -243,7 +244,7 @@ class ClusterLab:
         """The sha256 that a version's model must have: as the run under way knows it, which may have begun on another machine."""
         recorded = self._record.read()
         known = recorded.run.digests.get(version) if recorded else None
-        return known or model_store.digest(self._places.store, version)
+        return known or cards.digest(self._places.store, version)
 
     def _require_lab(self) -> None:
         """Refuse a cluster without a lab, before anything is written into it."""

@@ -1,6 +1,5 @@
 """A run from its first event to its report: wires platform, users, witness, engine and display together."""
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -24,6 +23,7 @@ from impact.settlement import Settlement
 from impact.summary import Summary, summarise
 from impact.userlog import UserLog
 from impact.witness import UsersWitness
+from platforms import cards
 from strategies.engine import Engine
 from strategies.errors import CouldNotRun, LabError, StoreRefused, UsageError, WitnessLost
 from strategies.events import AnyEvent, Ended, Ending, Noted, ObjectiveSet, StepEnded, StepStarted
@@ -69,8 +69,8 @@ def digests(store: Path, versions: Iterable[str]) -> dict[str, str]:
     """The sha256 of the model of each version whose card in the store tells it."""
     found = {}
     for version in versions:
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            found[version] = str(json.loads((store / version / "model.json").read_bytes())["sha256"])
+        with suppress(StoreRefused):
+            found[version] = cards.digest(store, version)
     return found
 
 

@@ -86,19 +86,6 @@ def values() -> dict[str, dict[str, str]]:
     return {"store": {"url": URL, "secret": SECRET, "endpoint": f"http://{SERVICE}:{PORT}", "region": REGION}}
 
 
-def digest(store: Path, version: str) -> str:
-    """The sha256 that a version's model must have, wherever it is fetched from.
-
-    Raises:
-        StoreRefused: the local `store` does not tell.
-    """
-    card = store / version / "model.json"
-    try:
-        return str(json.loads(card.read_bytes())["sha256"])
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreRefused(f"{card} does not tell the digest of {version} ({error}); `labctl model train`") from error
-
-
 def _running(cluster: Cluster, settings: KubernetesSettings) -> dict[str, str]:
     """The digest of each version that a slot's pods fetch when they start."""
     found: dict[str, str] = {}
